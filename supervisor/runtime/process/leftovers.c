@@ -1,0 +1,103 @@
+/*
+ * What an earlier run left in a cgroup: killed, waited for within a deadline, removed. Separate from the kinds because a
+ * leftover may have lost some of its hierarchies and may have cgroups of its own inside, so it is walked as directories
+ * (libcgroup's recursive removal moves processes to the parent instead, where they would live on without limits). All
+ * leaves are killed before any is waited for.
+ */
+#include "supervisor/runtime/process/slice.h"
+
+#include "core/clock.h"
+#include "supervisor/runtime/process/kernel_file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LEFTOVER_DEPTH_MAX 16
+#define LEFTOVER_POLL_MS 2
+#define CLEAN_DEADLINE_NS (3 * NS_PER_SECOND)
+
+/* A frozen leftover takes no SIGKILL on v1 and must be thawed; on a kind that has no such file nothing happens. */
+static void thaw(const char *directory)
+{
+    char path[CGROUP_PATH_MAX + 32];
+    snprintf(path, sizeof(path), "%s/freezer.state", directory);
+    kernel_file_write(path, "THAWED");
+    snprintf(path, sizeof(path), "%s/cgroup.freeze", directory);
+    kernel_file_write(path, "0");
+}
+
+/* One pass, children first. Returns 0 when the directory is gone. */
+static int clean_once(const char *directory, int depth)
+{
+    DIR *dir = opendir(directory);
+    if (dir == NULL) {
+        return errno == ENOENT ? 0 : -errno;
+    }
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+        char path[CGROUP_PATH_MAX];
+        if (entry->d_type == DT_DIR && entry->d_name[0] != '.' && depth < LEFTOVER_DEPTH_MAX &&
+            snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name) < (int)sizeof(path)) {
+            clean_once(path, depth + 1);
+        }
+    }
+    closedir(dir);
+    if (rmdir(directory) == 0 || errno == ENOENT) {
+        return 0;
+    }
+    int code = errno;
+    cgroup_kill_listed(directory);
+    thaw(directory);
+    return -code;
+}
+
+/* One pass over all leaves in one hierarchy. */
+static int clean_leaves(const char *directory, const char *spare, char *stuck, size_t size)
+{
+    int rc = 0;
+    DIR *dir = opendir(directory);
+    for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
+        char path[CGROUP_PATH_MAX * 2];
+        if (entry->d_type != DT_DIR || entry->d_name[0] == '.' ||
+            (spare != NULL && strcmp(entry->d_name, spare) == 0)) {
+            continue;
+        }
+        snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
+        int one = clean_once(path, 0);
+        if (one != 0) {
+            rc = one;
+            snprintf(stuck, size, "%s", path);
+        }
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+    return rc;
+}
+
+int cgroup_clean(const struct slice *slice, const enum controller *controllers, size_t count, const char *spare,
+                 struct error *err)
+{
+    int64_t deadline_ns = clock_monotonic_ns() + CLEAN_DEADLINE_NS;
+    for (;;) {
+        char stuck[ERROR_MESSAGE_MAX / 2];
+        int rc = 0;
+        for (size_t i = 0; i < count; i++) {
+            if (slice->hierarchies[controllers[i]].usable) {
+                int one = clean_leaves(slice->hierarchies[controllers[i]].directory, spare, stuck, sizeof(stuck));
+                rc = one != 0 ? one : rc;
+            }
+        }
+        if (rc == 0) {
+            return 0;
+        }
+        if (clock_monotonic_ns() >= deadline_ns) {
+            return error_set_errno(err, -rc, "cannot remove the leftover cgroup %s; end what is in it, then rmdir it",
+                                   stuck);
+        }
+        poll(NULL, 0, LEFTOVER_POLL_MS); /* at start only, before the loop runs */
+    }
+}

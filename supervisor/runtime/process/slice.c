@@ -1,0 +1,442 @@
+/*
+ * Opening a slice (which kind can be had here, and what to tell the person when it is not full enforcement) and what the
+ * two cgroup kinds share; see slice.h.
+ */
+#include "supervisor/runtime/process/slice.h"
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/memory.h"
+#include "core/units.h"
+#include "supervisor/runtime/process/descriptors.h"
+#include "supervisor/runtime/process/kernel_file.h"
+#include "supervisor/runtime/process/procfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CACHE_MATTERS_FROM (32U << 20) /* bytes, where there is no limit to compare with */
+
+static void set_warning(struct slice *slice, enum enforce_mode enforce, const char *reason)
+{
+    if (enforce == ENFORCE_NONE) {
+        snprintf(slice->warning, sizeof(slice->warning),
+                 "limits are not in force: %s\n"
+                 "  fix: leave out --enforce none (in farm.yaml: enforce: none)",
+                 reason);
+    } else if (geteuid() == 0) {
+        snprintf(slice->warning, sizeof(slice->warning),
+                 "limits are not in force: %s\n"
+                 "  fix: run farmd where cgroups can be written (in a container: --privileged)     why: farmd doctor",
+                 reason);
+    } else {
+        snprintf(slice->warning, sizeof(slice->warning),
+                 "limits are not in force: %s\n"
+                 "  fix: systemd-run --user --scope -p Delegate=yes ./farmd     why: farmd doctor",
+                 reason);
+    }
+}
+
+/* Some of the controllers that carry limits are missing: say which limits are therefore only wishes. */
+static unsigned missing_limits(const struct slice *slice, char *names, size_t size)
+{
+    static const enum controller carriers[] = {CONTROLLER_CPU, CONTROLLER_MEMORY, CONTROLLER_PIDS};
+    unsigned missing = 0;
+    names[0] = '\0';
+    for (size_t i = 0; i < ARRAY_SIZE(carriers); i++) {
+        if (!slice->hierarchies[carriers[i]].usable) {
+            size_t used = strlen(names);
+            snprintf(names + used, size - used, "%s%s", used > 0 ? ", " : "",
+                     controller_name(carriers[i], CGROUP_VERSION_2));
+            missing++;
+        }
+    }
+    return missing;
+}
+
+static int open_kind(struct slice *slice, struct error *err)
+{
+    cleanup_free char *own = kernel_file_read_all("/proc/self/cgroup", NULL);
+    cleanup_free char *mountinfo = kernel_file_read_all("/proc/self/mountinfo", NULL);
+    if (own == NULL || mountinfo == NULL) {
+        return error_set(err, ENOTSUP, "this kernel has no cgroups");
+    }
+    int rc = cgroup_library_open(err);
+    if (rc != 0) {
+        return rc;
+    }
+    /* v2 when it has memory and cpu; else v1; else what v2 has. The reason told is v1's only where v1 was the nearer one. */
+    slice->ops = &slice_v2_ops;
+    rc = slice_v2_open(slice, own, mountinfo, false, err);
+    if (rc != 0) {
+        struct error v1_error = {0}, part_error = {0};
+        slice->ops = &slice_v1_ops;
+        int v1_rc = slice_v1_open(slice, own, mountinfo, &v1_error);
+        if (v1_rc != -ENOTSUP) {
+            *err = v1_error;
+            rc = v1_rc;
+        }
+        if (rc != 0 && slice_v2_open(slice, own, mountinfo, true, &part_error) == 0) {
+            slice->ops = &slice_v2_ops;
+            rc = 0;
+        }
+    }
+    return rc;
+}
+
+static int without_enforcement(struct slice *slice, enum enforce_mode enforce, const struct error *reason,
+                               struct error *err)
+{
+    if (enforce == ENFORCE_REQUIRED) {
+        return error_set(err, EPERM,
+                         "enforcement is required, but limits cannot be put in force here: %s; "
+                         "see farmd doctor, or start with --enforce auto",
+                         reason->message);
+    }
+    memset(slice->hierarchies, 0, sizeof(slice->hierarchies));
+    slice->ops = &slice_none_ops;
+    set_warning(slice, enforce, reason->message);
+    return 0;
+}
+
+int slice_open(struct slice **result, const char *name, enum enforce_mode enforce, struct error *err)
+{
+    struct slice *slice = xcalloc(1, sizeof(*slice));
+    snprintf(slice->name, sizeof(slice->name), "%s", name);
+    slice->required = enforce == ENFORCE_REQUIRED;
+    struct error reason = {0};
+    int rc =
+        enforce == ENFORCE_NONE ? error_set(&reason, EPERM, "the setting enforce is none") : open_kind(slice, &reason);
+    char names[64];
+    if (rc == 0 && missing_limits(slice, names, sizeof(names)) > 0) {
+        if (slice->required) {
+            slice_close(slice);
+            return error_set(err, EPERM,
+                             "enforcement is required, but there is no cgroup controller for: %s; "
+                             "see farmd doctor, or start with --enforce auto",
+                             names);
+        }
+        snprintf(slice->warning, sizeof(slice->warning),
+                 "limits are not in force for %s: no such cgroup controller here\n"
+                 "  fix: enable it on this system     why: farmd doctor",
+                 names);
+    }
+    if (rc != 0) {
+        rc = without_enforcement(slice, enforce, &reason, err);
+    }
+    if (rc == 0) {
+        struct error left = {0};
+        if (slice->ops->clean(slice, &left) != 0) {
+            log_warning("%s", left.message);
+        }
+        *result = slice;
+        return 0;
+    }
+    free(slice);
+    return rc;
+}
+
+void slice_close(struct slice *slice)
+{
+    if (slice != NULL) {
+        slice->ops->close(slice);
+        procfs_members_free(slice->members);
+        free(slice);
+    }
+}
+
+static void close_stats(struct leaf *leaf)
+{
+    for (size_t i = 0; leaf->stats_open && i < LEAF_STAT_COUNT; i++) {
+        cleanup_close_impl(&leaf->stats[i]);
+        leaf->stats[i] = -1;
+    }
+}
+
+/* Told once: each server that goes without would say the same. */
+static bool stats_fit(struct slice *slice)
+{
+    struct error err = {0};
+    if (descriptors_check(DESCRIPTORS_KEPT_BY_STATS, &err) == 0) {
+        return true;
+    }
+    if (!slice->missing_stats_told) {
+        slice->missing_stats_told = true;
+        log_warning("some servers go without statistics: %s", err.message);
+    }
+    return false;
+}
+
+static void open_stats(struct leaf *leaf)
+{
+    if (leaf->stats_open) {
+        return;
+    }
+    leaf->stats_open = true;
+    struct slice *slice = leaf->slice;
+    bool fit = stats_fit(slice);
+    for (size_t i = 0; i < LEAF_STAT_COUNT; i++) {
+        char path[CGROUP_PATH_MAX];
+        leaf->stats[i] = -1;
+        if (fit && slice->ops->stats[i].file != NULL && slice->hierarchies[slice->ops->stats[i].controller].usable) {
+            leaf_path(leaf, slice->ops->stats[i].controller, slice->ops->stats[i].file, path);
+            leaf->stats[i] = open(path, O_RDONLY | O_CLOEXEC);
+        }
+    }
+}
+
+int leaf_create(struct slice *slice, const char *name, const struct limits *limits, struct leaf *leaf,
+                struct error *err)
+{
+    *leaf = (struct leaf){.slice = slice, .asked = *limits};
+    snprintf(leaf->name, sizeof(leaf->name), "%s", name);
+    int rc = slice->ops->apply(leaf, limits, true, err);
+    if (rc != 0) {
+        slice->ops->remove(leaf);
+    }
+    return rc;
+}
+
+void leaf_close(struct leaf *leaf)
+{
+    close_stats(leaf);
+    leaf->stats_open = false;
+}
+
+int leaf_set_limits(struct leaf *leaf, const struct limits *limits, struct error *err)
+{
+    const struct limits before = leaf->asked;
+    leaf_limits(leaf); /* what is in force now decides the order of writing */
+    int rc = leaf->slice->ops->apply(leaf, limits, false, err);
+    leaf->asked = *limits;
+    leaf->in_force_known = false;
+    if (rc != 0) {
+        leaf_limits(leaf);
+        leaf->slice->ops->apply(leaf, &before, false, NULL); /* was in force a moment ago */
+        leaf->asked = before;
+        leaf->in_force_known = false;
+    }
+    return rc;
+}
+
+const struct runtime_limits_in_force *leaf_limits(struct leaf *leaf)
+{
+    if (!leaf->in_force_known) {
+        leaf->slice->ops->read_limits(leaf);
+        leaf->in_force_known = true;
+    }
+    return &leaf->in_force;
+}
+
+/* `charged` bytes without the page cache that the kernel would drop first. Reading memory.stat makes the kernel add up the
+ * figures of all CPUs, which for every server in every second would be most of what sampling costs; and a server far below
+ * its limit is in no danger however much of its memory is cache. */
+static uint64_t memory_used(const struct leaf *leaf, uint64_t charged)
+{
+    const char *cache_key = leaf->slice->version == CGROUP_VERSION_1 ? "total_inactive_file" : "inactive_file";
+    uint64_t limit = leaf->asked.memory, cache = 0;
+    char path[CGROUP_PATH_MAX], text[8192];
+    if (charged <= (limit > 0 ? limit / 8 : CACHE_MATTERS_FROM)) {
+        return charged;
+    }
+    leaf_path(leaf, CONTROLLER_MEMORY, "memory.stat", path);
+    if (kernel_file_read(path, text, sizeof(text)) > 0) {
+        kernel_text_field(text, cache_key, &cache);
+    }
+    return charged > cache ? charged - cache : 0;
+}
+
+void leaf_sample(struct leaf *leaf, struct runtime_sample *sample)
+{
+    open_stats(leaf);
+    leaf->slice->ops->sample(leaf, sample);
+    if (leaf->slice->hierarchies[CONTROLLER_MEMORY].usable) {
+        sample->memory = memory_used(leaf, sample->memory);
+    }
+}
+
+uint64_t cgroup_oom_kills(const char *text)
+{
+    uint64_t kills = 0, group_kills = 0;
+    kernel_text_field(text, "oom_kill", &kills); /* the same word in v2's memory.events and v1's oom_control */
+    kernel_text_field(text, "oom_group_kill", &group_kills);
+    return group_kills > 0 ? group_kills : kills;
+}
+
+uint64_t leaf_oom_kills(struct leaf *leaf)
+{
+    const struct slice *slice = leaf->slice;
+    enum controller controller = slice->ops->stats[LEAF_STAT_OOM].controller;
+    const char *file = slice->ops->stats[LEAF_STAT_OOM].file;
+    char text[512], path[CGROUP_PATH_MAX];
+    ssize_t length = 0;
+    open_stats(leaf);
+    if (leaf->stats[LEAF_STAT_OOM] >= 0) {
+        length = kernel_file_pread(leaf->stats[LEAF_STAT_OOM], text, sizeof(text));
+    } else if (file != NULL && slice->hierarchies[controller].usable) {
+        /* Without statistics for want of descriptors; why a server ended should still be known. */
+        leaf_path(leaf, controller, file, path);
+        length = kernel_file_read(path, text, sizeof(text));
+    }
+    return length > 0 ? cgroup_oom_kills(text) : 0;
+}
+
+void leaf_path(const struct leaf *leaf, enum controller controller, const char *file, char path[CGROUP_PATH_MAX])
+{
+    int n = snprintf(path, CGROUP_PATH_MAX, "%s/%s%s%s", leaf->slice->hierarchies[controller].directory, leaf->name,
+                     *file == '\0' ? "" : "/", file);
+    if (n >= CGROUP_PATH_MAX) {
+        path[0] = '\0'; /* opens nothing, rather than something else */
+    }
+}
+
+int leaf_make(struct leaf *leaf, struct error *err)
+{
+    const struct slice_hierarchy *hierarchies = leaf->slice->hierarchies;
+    leaf->is_new = true;
+    const char *last = "";
+    for (int c = 0; c < CONTROLLER_COUNT; c++) {
+        char path[CGROUP_PATH_MAX];
+        if (!hierarchies[c].usable || strcmp(hierarchies[c].directory, last) == 0) {
+            continue; /* in v2 all are one directory, in v1 cpu and cpuacct often are */
+        }
+        last = hierarchies[c].directory;
+        leaf_path(leaf, (enum controller)c, "", path);
+        if (mkdir(path, 0755) != 0) {
+            if (errno != EEXIST) {
+                return error_set_errno(err, errno, "cannot make the cgroup %s", path);
+            }
+            leaf->is_new = false;
+        }
+    }
+    return 0;
+}
+
+static int write_value(const struct leaf *leaf, bool create, const struct cgroup_value *value, struct error *err)
+{
+    const struct slice *slice = leaf->slice;
+    if (create) {
+        char path[CGROUP_PATH_MAX];
+        leaf_path(leaf, value->controller, value->file, path);
+        int rc = kernel_file_write(path, value->text);
+        return rc == 0 ? 0 : error_set_errno(err, -rc, "the kernel refuses it");
+    }
+    char name[CGROUP_PATH_MAX * 2];
+    snprintf(name, sizeof(name), "%s/%s", slice->hierarchies[value->controller].name, leaf->name);
+    struct cgroup_place place = {slice->version, CONTROLLER_BIT(value->controller), name};
+    return cgroup_place_set(&place, value, err);
+}
+
+/* v1 lets no limit go below what is in use and cannot be given back. */
+static int too_much_in_use(const struct leaf *leaf, const struct cgroup_value *value, struct error *err)
+{
+    const struct leaf_stat_row *row = &leaf->slice->ops->stats[LEAF_STAT_MEMORY];
+    char path[CGROUP_PATH_MAX], text[32], used[24], wanted[24];
+    leaf_path(leaf, row->controller, row->file, path);
+    if (kernel_file_read(path, text, sizeof(text)) <= 0) {
+        return error_set(err, EBUSY, "%s uses more memory than that", leaf->name);
+    }
+    units_format_size(used, kernel_text_number(text, 0));
+    units_format_size(wanted, kernel_text_number(value->text, 0));
+    return error_set(err, EBUSY, "%s uses %s, more than %s", leaf->name, used, wanted);
+}
+
+int leaf_write(struct leaf *leaf, bool create, const struct cgroup_value *values, size_t count, struct error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct cgroup_value *value = &values[i];
+        struct error reason = {0};
+        if (!leaf->slice->hierarchies[value->controller].usable || write_value(leaf, create, value, &reason) == 0) {
+            continue;
+        }
+        if (create && !leaf->slice->required) {
+            log_warning("%s: %s = %s: %s", leaf->name, value->file, value->text, reason.message);
+        } else if (value->controller == CONTROLLER_MEMORY && reason.code == EBUSY) {
+            return too_much_in_use(leaf, value, err);
+        } else {
+            /* A value that is none was refused by farmd's own checks: it does not go with what else is set here. */
+            int code = !create && reason.code == EINVAL ? EBUSY : reason.code;
+            return error_set(err, code, "%s: %s = %s: %s", leaf->name, value->file, value->text, reason.message);
+        }
+    }
+    return 0;
+}
+
+size_t cgroup_values_changed(struct cgroup_value *values, const struct cgroup_value *before, size_t count)
+{
+    size_t changed = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(values[i].text, before[i].text) != 0) {
+            values[changed++] = values[i];
+        }
+    }
+    return changed;
+}
+
+void leaf_sample_stats(const struct leaf *leaf, struct runtime_sample *sample)
+{
+    *sample = (struct runtime_sample){0};
+    for (size_t i = 0; i < LEAF_STAT_COUNT; i++) {
+        const struct leaf_stat_row *row = &leaf->slice->ops->stats[i];
+        char text[4096]; /* I/O has lines for every device, and in v2 none before the first */
+        if (leaf->stats[i] >= 0 && kernel_file_pread(leaf->stats[i], text, sizeof(text)) >= 0) {
+            sample->have |= row->have;
+            row->parse(text, sample);
+        }
+    }
+}
+
+void leaf_parse_memory(const char *text, struct runtime_sample *sample)
+{
+    sample->memory = kernel_text_number(text, 0);
+}
+
+void leaf_parse_oom(const char *text, struct runtime_sample *sample)
+{
+    sample->oom_kills = cgroup_oom_kills(text);
+}
+
+void leaf_parse_pids(const char *text, struct runtime_sample *sample)
+{
+    sample->pids = kernel_text_number(text, 0);
+}
+
+int cgroup_kill_listed(const char *directory)
+{
+    char path[CGROUP_PATH_MAX + 16];
+    snprintf(path, sizeof(path), "%s/cgroup.procs", directory);
+    cleanup_free char *text = kernel_file_read_all(path, NULL);
+    if (text == NULL) {
+        return errno == ENOENT || errno == ENODEV ? 0 : -errno;
+    }
+    int listed = 0;
+    for (char *line = text; *line != '\0';) {
+        char *end;
+        long pid = strtol(line, &end, 10);
+        /* 0 stands for a process of another pid namespace, and must never reach kill(): it would be our own group. */
+        if (pid > 1 && pid != getpid()) {
+            kill((pid_t)pid, SIGKILL);
+            listed++;
+        }
+        line = *end == '\n' ? end + 1 : strchrnul(end, '\n');
+    }
+    return listed;
+}
+
+int cgroup_value_set(struct cgroup_value *value, enum controller controller, const char *file, const char *fmt, ...)
+{
+    va_list arguments;
+    va_start(arguments, fmt);
+    value->controller = controller;
+    value->file = file;
+    int n = vsnprintf(value->text, sizeof(value->text), fmt, arguments);
+    va_end(arguments);
+    return n < (int)sizeof(value->text) ? 0 : -ERANGE;
+}

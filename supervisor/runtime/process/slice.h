@@ -1,0 +1,170 @@
+/*
+ * The cgroups of a farm: one slice, one leaf per server in it. A slice has one of three kinds (cgroup2, cgroup1, none)
+ * behind a small vtable; which one is found out once, when it is opened. Limits, freezing, killing everything, and the
+ * statistics are here; starting processes is not (spawn.h).
+ */
+#ifndef SUPERVISOR_RUNTIME_PROCESS_SLICE_H
+#define SUPERVISOR_RUNTIME_PROCESS_SLICE_H
+
+#include "core/error.h"
+#include "supervisor/config/settings.h"
+#include "supervisor/runtime/process/cgroup.h"
+#include "supervisor/runtime/process/cgroup_paths.h"
+#include "supervisor/runtime/runtime.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Descriptors held open for the statistics of a leaf; a kind leaves out what it has not. */
+enum leaf_stat {
+    LEAF_STAT_CPU_USAGE,
+    LEAF_STAT_CPU,
+    LEAF_STAT_MEMORY,
+    LEAF_STAT_OOM,
+    LEAF_STAT_PIDS,
+    LEAF_STAT_IO,
+    LEAF_STAT_COUNT
+};
+
+#define LEAF_NAME_MAX 64
+#define SLICE_WARNING_MAX 768
+
+struct slice;
+
+/* The cgroup of one run of one server. */
+struct leaf {
+    struct slice *slice;
+    char name[LEAF_NAME_MAX]; /* "server-7" */
+    bool is_new;              /* no cgroup of this name was there before: its counters began at 0 */
+    bool stats_open;
+    int stats[LEAF_STAT_COUNT]; /* -1 where there is none */
+    struct limits asked;
+    bool in_force_known;
+    struct runtime_limits_in_force in_force;
+    unsigned carried_weight; /* v2: its part of what the slice carries */
+    uint64_t carried_memory;
+    pid_t pid;       /* the main process; also its process group and session. Only `none` needs it */
+    int64_t dead_ns; /* when the main process ended, 0 while it lives. Only `none` needs it */
+};
+
+/* How a child gets into its leaf. */
+struct leaf_entry {
+    int cgroup_fd;                                /* v2: for CLONE_INTO_CGROUP; -1 otherwise. The caller closes it */
+    char join[CONTROLLER_COUNT][CGROUP_PATH_MAX]; /* v1: files that the child writes "0" to */
+    unsigned join_count;
+};
+
+struct slice_ops {
+    const char *enforcement; /* "cgroup2", "cgroup1", "none" */
+    struct leaf_stat_row {
+        enum controller controller;
+        const char *file; /* NULL: none */
+        unsigned have;    /* enum runtime_have */
+        void (*parse)(const char *text, struct runtime_sample *sample);
+    } stats[LEAF_STAT_COUNT];
+
+    /* Makes the leaf and sets its limits; or sets those of one that is there. */
+    int (*apply)(struct leaf *leaf, const struct limits *limits, bool create, struct error *err);
+    void (*read_limits)(struct leaf *leaf); /* fills in_force from the kernel's files */
+    int (*entry)(struct leaf *leaf, struct leaf_entry *entry, struct error *err);
+    void (*sample)(const struct leaf *leaf, struct runtime_sample *sample); /* its descriptors are open */
+    int (*freeze)(struct leaf *leaf, bool frozen, struct error *err);
+    /* SIGKILL to everything inside now, frozen or not. 0 when nothing was left, -EBUSY when there was: ask again. */
+    int (*kill)(struct leaf *leaf);
+    int (*remove)(struct leaf *leaf); /* 0 or -EBUSY, -EIO, …; may be asked again */
+    /* Whatever an earlier slice of this name left behind, killed and removed as far as it can be within a deadline. */
+    int (*clean)(struct slice *slice, struct error *err);
+    void (*close)(struct slice *slice); /* removes the slice's own cgroups */
+};
+
+/* The slice in one hierarchy. */
+struct slice_hierarchy {
+    bool usable;
+    char directory[CGROUP_PATH_MAX]; /* "/sys/fs/cgroup/cpu/farmd-8000" */
+    char name[CGROUP_PATH_MAX];      /* the same relative to the mount, for libcgroup */
+};
+
+struct slice {
+    const struct slice_ops *ops;
+    char name[LEAF_NAME_MAX]; /* "farmd-8000" */
+    enum cgroup_version version;
+    bool required; /* a limit that is refused fails the start */
+    char warning[SLICE_WARNING_MAX];
+    struct slice_hierarchy hierarchies[CONTROLLER_COUNT]; /* v2: all the same directory */
+    bool has_memsw;                                       /* v1: swap is limited with memory */
+    bool missing_stats_told;
+
+    /* v2: what has to be undone at close */
+    char base[CGROUP_PATH_MAX]; /* the cgroup that the slice lies in */
+    bool moved;                 /* farmd sits in a leaf of the slice and came from `base` */
+    unsigned enabled;           /* CONTROLLER_BITs that farmd switched on in `base` */
+    unsigned carried_weight;    /* the sums of what its leaves reserve */
+    uint64_t carried_memory;
+
+    struct procfs_members *members; /* none: the last look through /proc */
+    int64_t members_ns, members_took_ns;
+};
+
+/* Finds out what can be enforced and makes the slice. `name` is its whole name. */
+int slice_open(struct slice **slice, const char *name, enum enforce_mode enforce, struct error *err);
+void slice_close(struct slice *slice); /* after its leaves; NULL is fine */
+
+/* A leaf of a slice. leaf_close closes descriptors and leaves the cgroup. Statistics are opened and limits read back when
+ * they are first asked for, off the way of a start. */
+int leaf_create(struct slice *slice, const char *name, const struct limits *limits, struct leaf *leaf,
+                struct error *err);
+void leaf_close(struct leaf *leaf);
+/* All or nothing: -EBUSY with the figure when more memory is in use than it is to have. */
+int leaf_set_limits(struct leaf *leaf, const struct limits *limits, struct error *err);
+const struct runtime_limits_in_force *leaf_limits(struct leaf *leaf);
+void leaf_sample(struct leaf *leaf, struct runtime_sample *sample);
+uint64_t leaf_oom_kills(struct leaf *leaf); /* 0 where it is not accounted */
+
+/* The kinds. Their discovery returns 0 with the slice made, or a negative code with the reason in `err`. v2 wants both cpu
+ * and memory, or with `part` is content with one of them. */
+int slice_v1_open(struct slice *slice, const char *own_cgroups, const char *mountinfo, struct error *err);
+int slice_v2_open(struct slice *slice, const char *own_cgroups, const char *mountinfo, bool part, struct error *err);
+extern const struct slice_ops slice_v1_ops;
+extern const struct slice_ops slice_v2_ops;
+extern const struct slice_ops slice_none_ops;
+
+/* Shared by the two cgroup kinds. */
+
+/* The path of a file of the leaf, of its directory when `file` is "". */
+void leaf_path(const struct leaf *leaf, enum controller controller, const char *file, char path[CGROUP_PATH_MAX]);
+/* Makes the leaf's directories. */
+int leaf_make(struct leaf *leaf, struct error *err);
+
+/* Writes the values that the slice has controllers for. The first that is refused ends it; in a new leaf it is a warning,
+ * unless enforcement is required: the limits that are read back tell the truth. */
+int leaf_write(struct leaf *leaf, bool create, const struct cgroup_value *values, size_t count, struct error *err);
+
+/* Leaves out the values that are as before, row by row. Returns how many are left. */
+size_t cgroup_values_changed(struct cgroup_value *values, const struct cgroup_value *before, size_t count);
+
+/* Reads and parses what is open of the leaf's statistics. */
+void leaf_sample_stats(const struct leaf *leaf, struct runtime_sample *sample);
+
+/* For files that are alike in both versions. */
+void leaf_parse_memory(const char *text, struct runtime_sample *sample);
+void leaf_parse_oom(const char *text, struct runtime_sample *sample);
+void leaf_parse_pids(const char *text, struct runtime_sample *sample);
+
+/* OOM kills in the text of memory.events or oom_control. Where the kernel kills a group whole, that is one, though it counts
+ * each process of it, and a process with threads maybe twice. */
+uint64_t cgroup_oom_kills(const char *text);
+
+int cgroup_kill_listed(
+    const char *directory); /* SIGKILL to each pid of cgroup.procs: how many pids were listed, or a negative code */
+
+/* Kills what is in the leaves of the slice in these hierarchies, but for one of the name `spare` (may be NULL), and removes
+ * them, within a deadline of some seconds. For the start only. */
+int cgroup_clean(const struct slice *slice, const enum controller *controllers, size_t count, const char *spare,
+                 struct error *err);
+
+/* Text of a limit for the kernel; the inverse of reading back is in each kind. */
+int cgroup_value_set(struct cgroup_value *value, enum controller controller, const char *file, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+#endif

@@ -1,0 +1,274 @@
+/*
+ * Leaves in cgroup v2: one directory per server with all of its controllers, and the kernel's own means for killing and
+ * freezing it whole. Finding the place for the slice, and farmd's way into a leaf of its own, is in delegation.c.
+ */
+#include "supervisor/runtime/process/slice.h"
+
+#include "supervisor/runtime/process/delegation.h"
+#include "supervisor/runtime/process/kernel_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CPU_PERIOD_US 100000
+#define CPU_QUOTA_MIN_US 1000 /* the kernel's own */
+#define WEIGHT_PER_CORE 100   /* 100 is the kernel's default weight: what reserves a core weighs as anything else */
+#define WEIGHT_MAX 10000
+
+/* A file of the leaf whatever its controller: they share the directory. */
+static void core_path(const struct leaf *leaf, const char *file, char path[CGROUP_PATH_MAX])
+{
+    leaf_path(leaf, CONTROLLER_CPU, file, path);
+}
+
+enum { VALUES_MAX = 8 };
+
+static void set_memory(struct cgroup_value *value, const char *file, uint64_t bytes)
+{
+    if (bytes > 0) {
+        cgroup_value_set(value, CONTROLLER_MEMORY, file, "%llu", (unsigned long long)bytes);
+    } else {
+        cgroup_value_set(value, CONTROLLER_MEMORY, file, "max");
+    }
+}
+
+static int weight_of(double cores)
+{
+    int weight = (int)(cores * WEIGHT_PER_CORE + 0.5);
+    return weight < 1 ? 1 : weight > WEIGHT_MAX ? WEIGHT_MAX : weight;
+}
+
+/* A new cgroup has the weight of a reservation that nobody wants already. */
+static size_t values_of(const struct slice *slice, const struct limits *limits, bool create,
+                        struct cgroup_value values[VALUES_MAX])
+{
+    size_t n = 0;
+    int quota = (int)(limits->cpu * CPU_PERIOD_US + 0.5);
+    if (limits->cpu > 0) {
+        cgroup_value_set(&values[n++], CONTROLLER_CPU, "cpu.max", "%d %d",
+                         quota < CPU_QUOTA_MIN_US ? CPU_QUOTA_MIN_US : quota, CPU_PERIOD_US);
+    } else {
+        cgroup_value_set(&values[n++], CONTROLLER_CPU, "cpu.max", "max %d", CPU_PERIOD_US);
+    }
+    if (limits->cpu_reservation > 0 || !create) {
+        int weight = limits->cpu_reservation > 0 ? weight_of(limits->cpu_reservation) : WEIGHT_PER_CORE;
+        cgroup_value_set(&values[n++], CONTROLLER_CPU, "cpu.weight", "%d", weight);
+    }
+    set_memory(&values[n++], "memory.max", limits->memory);
+    cgroup_value_set(&values[n++], CONTROLLER_MEMORY, "memory.low", "%llu",
+                     (unsigned long long)limits->memory_reservation);
+    cgroup_value_set(&values[n++], CONTROLLER_MEMORY, "memory.oom.group", "1");
+    char path[CGROUP_PATH_MAX * 2];
+    snprintf(path, sizeof(path), "%s/memory.swap.max", slice->hierarchies[CONTROLLER_MEMORY].directory);
+    if (access(path, F_OK) == 0) { /* absent where the kernel accounts no swap */
+        cgroup_value_set(&values[n++], CONTROLLER_MEMORY, "memory.swap.max", "0");
+    }
+    if (limits->pids > 0) {
+        cgroup_value_set(&values[n++], CONTROLLER_PIDS, "pids.max", "%u", limits->pids);
+    } else {
+        cgroup_value_set(&values[n++], CONTROLLER_PIDS, "pids.max", "max");
+    }
+    return n;
+}
+
+/* The text of a limit's file, "" when it is not there. */
+static const char *read_back(const struct leaf *leaf, enum controller controller, const char *file, char text[64])
+{
+    char path[CGROUP_PATH_MAX];
+    leaf_path(leaf, controller, file, path);
+    if (!leaf->slice->hierarchies[controller].usable || kernel_file_read(path, text, 64) <= 0) {
+        text[0] = '\0';
+    }
+    return text;
+}
+
+static void v2_read_limits(struct leaf *leaf)
+{
+    const struct limits *asked = &leaf->asked;
+    char text[64];
+    struct runtime_limits_in_force *in_force = &leaf->in_force;
+    const char *cpu = read_back(leaf, CONTROLLER_CPU, "cpu.max", text);
+    const char *blank = strchr(cpu, ' ');
+    uint64_t period = blank == NULL ? 0 : kernel_text_number(blank + 1, 0);
+    in_force->cpu = period > 0 ? (double)kernel_text_number(cpu, 0) / (double)period : 0;
+    in_force->memory = kernel_text_number(read_back(leaf, CONTROLLER_MEMORY, "memory.max", text), 0);
+    in_force->memory_reservation = kernel_text_number(read_back(leaf, CONTROLLER_MEMORY, "memory.low", text), 0);
+    in_force->pids = kernel_text_number(read_back(leaf, CONTROLLER_PIDS, "pids.max", text), 0);
+    in_force->cpu_reservation = 0;
+    if (asked->cpu_reservation > 0) {
+        /* Weights are whole numbers: what was asked is in force when its rounding is. */
+        uint64_t weight = kernel_text_number(read_back(leaf, CONTROLLER_CPU, "cpu.weight", text), 0);
+        bool rounded = weight == (uint64_t)weight_of(asked->cpu_reservation);
+        in_force->cpu_reservation = rounded ? asked->cpu_reservation : (double)weight / WEIGHT_PER_CORE;
+    }
+}
+
+static void write_carried(const struct slice *slice, enum controller controller, const char *file, uint64_t value)
+{
+    char path[CGROUP_PATH_MAX * 2], text[32];
+    snprintf(path, sizeof(path), "%s/%s", slice->hierarchies[controller].directory, file);
+    snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+    if (slice->hierarchies[controller].usable) {
+        kernel_file_write(path, text);
+    }
+}
+
+static unsigned slice_weight(unsigned sum)
+{
+    return sum == 0 ? WEIGHT_PER_CORE : sum > WEIGHT_MAX ? WEIGHT_MAX : sum;
+}
+
+/* A leaf's reservation counts only up to what its parent has, so the slice carries the sum of its leaves': less would
+ * void theirs, more would reserve what nobody asked for. */
+static void carry(struct leaf *leaf, const struct limits *limits)
+{
+    struct slice *slice = leaf->slice;
+    unsigned weight = limits != NULL && limits->cpu_reservation > 0 ? (unsigned)weight_of(limits->cpu_reservation) : 0;
+    uint64_t memory = limits != NULL ? limits->memory_reservation : 0;
+    unsigned weight_sum = slice->carried_weight - leaf->carried_weight + weight;
+    uint64_t memory_sum = slice->carried_memory - leaf->carried_memory + memory;
+    if (slice_weight(weight_sum) != slice_weight(slice->carried_weight)) {
+        write_carried(slice, CONTROLLER_CPU, "cpu.weight", slice_weight(weight_sum));
+    }
+    if (memory_sum != slice->carried_memory) {
+        write_carried(slice, CONTROLLER_MEMORY, "memory.low", memory_sum);
+    }
+    slice->carried_weight = weight_sum;
+    slice->carried_memory = memory_sum;
+    leaf->carried_weight = weight;
+    leaf->carried_memory = memory;
+}
+
+static int v2_apply(struct leaf *leaf, const struct limits *limits, bool create, struct error *err)
+{
+    struct cgroup_value values[VALUES_MAX], before[VALUES_MAX];
+    size_t count = values_of(leaf->slice, limits, create, values);
+    int rc = create ? leaf_make(leaf, err) : 0;
+    if (!create) {
+        values_of(leaf->slice, &leaf->asked, create, before);
+        count = cgroup_values_changed(values, before, count);
+    }
+    rc = rc == 0 ? leaf_write(leaf, create, values, count, err) : rc;
+    if (rc == 0) {
+        carry(leaf, limits);
+    }
+    return rc;
+}
+
+static int v2_entry(struct leaf *leaf, struct leaf_entry *entry, struct error *err)
+{
+    char path[CGROUP_PATH_MAX];
+    core_path(leaf, "", path);
+    entry->cgroup_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (entry->cgroup_fd < 0) {
+        return error_set_errno(err, errno, "cannot open the cgroup %s", path);
+    }
+    /* For a kernel whose clone3 cannot: the child joins by itself. */
+    core_path(leaf, "cgroup.procs", entry->join[0]);
+    entry->join_count = 1;
+    return 0;
+}
+
+static void parse_cpu(const char *text, struct runtime_sample *sample)
+{
+    uint64_t used_us = 0, throttled_us = 0;
+    kernel_text_field(text, "usage_usec", &used_us);
+    kernel_text_field(text, "throttled_usec", &throttled_us);
+    kernel_text_field(text, "nr_periods", &sample->periods);
+    kernel_text_field(text, "nr_throttled", &sample->periods_throttled);
+    sample->cpu_ns = used_us * 1000;
+    sample->throttled_ns = throttled_us * 1000;
+}
+
+/* The sums over devices: "8:0 rbytes=4096 wbytes=0 rios=1 …" */
+static void parse_io(const char *text, struct runtime_sample *sample)
+{
+    static const char read_key[] = " rbytes=", write_key[] = " wbytes=";
+    for (const char *at = text; (at = strstr(at, read_key)) != NULL; at++) {
+        sample->io_read += kernel_text_number(at + strlen(read_key), 0);
+    }
+    for (const char *at = text; (at = strstr(at, write_key)) != NULL; at++) {
+        sample->io_written += kernel_text_number(at + strlen(write_key), 0);
+    }
+}
+
+static int v2_freeze(struct leaf *leaf, bool frozen, struct error *err)
+{
+    char path[CGROUP_PATH_MAX];
+    core_path(leaf, "cgroup.freeze", path);
+    int rc = kernel_file_write(path, frozen ? "1" : "0");
+    return rc == 0 ? 0 : error_set_errno(err, -rc, "%s cannot be %s", leaf->name, frozen ? "paused" : "resumed");
+}
+
+static bool populated(const struct leaf *leaf)
+{
+    char path[CGROUP_PATH_MAX], text[128];
+    uint64_t inside = 0;
+    core_path(leaf, "cgroup.events", path);
+    return kernel_file_read(path, text, sizeof(text)) > 0 && kernel_text_field(text, "populated", &inside) &&
+           inside != 0;
+}
+
+static int v2_kill(struct leaf *leaf)
+{
+    if (!populated(leaf)) {
+        return 0;
+    }
+    char path[CGROUP_PATH_MAX];
+    core_path(leaf, "cgroup.kill", path);
+    if (kernel_file_write(path, "1") != 0) { /* Linux before 5.14: by hand, frozen so that nothing forks meanwhile */
+        v2_freeze(leaf, true, NULL);
+        core_path(leaf, "", path);
+        cgroup_kill_listed(path);
+        v2_freeze(leaf, false, NULL);
+    }
+    return -EBUSY;
+}
+
+static int v2_remove(struct leaf *leaf)
+{
+    const struct slice_hierarchy *hierarchy = &leaf->slice->hierarchies[CONTROLLER_CPU];
+    char name[CGROUP_PATH_MAX * 2], path[CGROUP_PATH_MAX];
+    core_path(leaf, "", path);
+    int rc = 0;
+    if (access(path, F_OK) == 0) {
+        snprintf(name, sizeof(name), "%s/%s", hierarchy->name, leaf->name);
+        /* One controller stands for all: they share the directory. */
+        rc = cgroup_place_remove(&(struct cgroup_place){CGROUP_VERSION_2, CONTROLLER_BIT(CONTROLLER_CPU), name});
+    }
+    if (rc == 0) {
+        carry(leaf, NULL);
+    }
+    return rc;
+}
+
+static int v2_clean(struct slice *slice, struct error *err)
+{
+    static const enum controller any[] = {CONTROLLER_CPU};
+    /* The supervisor's leaf may hold the shell that starts farmd anew. */
+    return cgroup_clean(slice, any, 1, DELEGATION_LEAF, err);
+}
+
+const struct slice_ops slice_v2_ops = {
+    .enforcement = "cgroup2",
+    .stats =
+        {
+            [LEAF_STAT_CPU] = {CONTROLLER_CPU, "cpu.stat", RUNTIME_HAVE_CPU | RUNTIME_HAVE_THROTTLED, parse_cpu},
+            [LEAF_STAT_MEMORY] = {CONTROLLER_MEMORY, "memory.current", RUNTIME_HAVE_MEMORY, leaf_parse_memory},
+            [LEAF_STAT_OOM] = {CONTROLLER_MEMORY, "memory.events", RUNTIME_HAVE_OOM, leaf_parse_oom},
+            [LEAF_STAT_PIDS] = {CONTROLLER_PIDS, "pids.current", RUNTIME_HAVE_PIDS, leaf_parse_pids},
+            [LEAF_STAT_IO] = {CONTROLLER_IO, "io.stat", RUNTIME_HAVE_IO, parse_io},
+        },
+    .apply = v2_apply,
+    .read_limits = v2_read_limits,
+    .entry = v2_entry,
+    .sample = leaf_sample_stats,
+    .freeze = v2_freeze,
+    .kill = v2_kill,
+    .remove = v2_remove,
+    .clean = v2_clean,
+    .close = delegation_close,
+};

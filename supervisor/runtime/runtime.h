@@ -1,0 +1,147 @@
+/*
+ * What can run a server: one vtable, a kind behind it (processes in cgroups, later containers). The runtime starts,
+ * signals, freezes, measures and ends; it takes no decisions. The farm above it decides and knows no cgroup path.
+ * Everything runs on the loop's thread; no call waits for a server.
+ */
+#ifndef SUPERVISOR_RUNTIME_RUNTIME_H
+#define SUPERVISOR_RUNTIME_RUNTIME_H
+
+#include "core/counters.h"
+#include "core/error.h"
+#include "supervisor/config/settings.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <uv.h>
+
+struct runtime;         /* one for the farm */
+struct runtime_process; /* one run of one server, from start until its on_exit has been handled */
+
+/* Where a program is looked for when the environment has no PATH. */
+#define RUNTIME_DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/* What one server is to be started with. Pointers need to live during the call only. */
+struct runtime_spec {
+    int id;
+    const char *name; /* "server-7": cgroup leaf, host name */
+    uint16_t port;
+    char *const *argv;    /* NULL: farm-worker */
+    char *const *envp;    /* the whole environment, NULL-terminated; the runtime adds only its descriptors' numbers */
+    const char *user;     /* NULL: the unprivileged default */
+    const char *log_path; /* opened O_APPEND for stdout and stderr */
+    struct limits limits;
+};
+
+enum runtime_exit_kind {
+    RUNTIME_EXIT_CODE,    /* exited by itself: exit_code */
+    RUNTIME_EXIT_SIGNAL,  /* ended by a signal */
+    RUNTIME_EXIT_UNKNOWN, /* not our child: it is gone, nobody knows how */
+};
+
+struct runtime_exit {
+    enum runtime_exit_kind kind;
+    int exit_code;
+    int signal;
+    bool oom_killed;  /* by the kernel, for its memory limit */
+    bool not_started; /* it never got to its program; detail tells why */
+    char detail[160]; /* what the program said through the readiness pipe before it ended, or "" */
+};
+
+/* Told to the owner of a process, from the loop, never from inside a call of the runtime. */
+struct runtime_events {
+    void (*on_ready)(void *owner); /* said so through the readiness pipe */
+    void (*on_exit)(void *owner,
+                    const struct runtime_exit *exit); /* the whole group is gone; the process is freed after */
+    void (*on_oom)(void *owner);                      /* a process of it was OOM-killed and the main one lives */
+};
+
+/* Cumulative figures of one server; a figure that is not accounted here has its bit in `have` clear. */
+enum runtime_have {
+    RUNTIME_HAVE_CPU = 1 << 0,
+    RUNTIME_HAVE_THROTTLED = 1 << 1,
+    RUNTIME_HAVE_MEMORY = 1 << 2,
+    RUNTIME_HAVE_OOM = 1 << 3,
+    RUNTIME_HAVE_PIDS = 1 << 4,
+    RUNTIME_HAVE_IO = 1 << 5,
+};
+
+struct runtime_sample {
+    unsigned have;         /* enum runtime_have */
+    uint64_t cpu_ns;       /* used */
+    uint64_t throttled_ns; /* time throttled */
+    uint64_t periods;      /* enforcement periods, and those in which it was throttled */
+    uint64_t periods_throttled;
+    uint64_t memory; /* bytes now, without cache that can be dropped at once */
+    uint64_t oom_kills;
+    uint64_t pids;
+    uint64_t io_read; /* bytes */
+    uint64_t io_written;
+};
+
+/* Which limits are in force, read back from the kernel; a limit that is not has 0 here. */
+struct runtime_limits_in_force {
+    double cpu;
+    uint64_t memory;
+    double cpu_reservation;
+    uint64_t memory_reservation;
+    uint64_t pids;
+};
+
+/* A process that an earlier run of farmd recorded: ended on open, with all its descendants that can be found, when it
+ * still is the same one. */
+struct runtime_leftover {
+    pid_t pid;
+    uint64_t start_time; /* ticks since boot, as in /proc/PID/stat */
+};
+
+struct runtime_options {
+    uv_loop_t *loop;
+    const char *instance;    /* names the slice: [a-z0-9-]+ */
+    const char *runtime_dir; /* for the counter files; exists */
+    enum enforce_mode enforce;
+    unsigned servers;                         /* how many there will be, to warn of what will not suffice */
+    const struct runtime_leftover *leftovers; /* of this boot; for runs without cgroups, where no slice tells */
+    size_t leftover_count;
+    struct runtime_events events;
+};
+
+struct runtime_ops {
+    const char *kind; /* "process" */
+
+    /* Finds out what can be enforced here, removes what an earlier run of the same instance left behind (processes,
+     * cgroups), makes the slice. -EPERM when enforcement is required and impossible. */
+    int (*open)(struct runtime **runtime, const struct runtime_options *options, struct error *err);
+    /* After the last on_exit: removes the slice and frees. */
+    void (*close)(struct runtime *runtime);
+
+    const char *(*enforcement)(const struct runtime *runtime); /* "cgroup2", "cgroup1" or "none" */
+    /* Why it is not full enforcement and how to get it, in two lines ("…\n  fix: …"); NULL when it is. */
+    const char *(*warning)(const struct runtime *runtime);
+
+    /* Begins one run. On success *process is set and on_exit will come exactly once. On failure nothing runs;
+     * -EADDRINUSE when the port is taken (the message names the holder where it can be found). */
+    int (*start)(struct runtime *runtime, const struct runtime_spec *spec, void *owner,
+                 struct runtime_process **process, struct error *err);
+    pid_t (*pid)(const struct runtime_process *process);
+    int (*signal)(struct runtime_process *process, int signal, struct error *err); /* the main process only */
+    int (*kill)(struct runtime_process *process, struct error *err);  /* everything of it, at once, paused or not */
+    int (*pause)(struct runtime_process *process, struct error *err); /* freezes everything of it */
+    int (*resume)(struct runtime_process *process, struct error *err);
+    int (*set_limits)(struct runtime_process *process, const struct limits *limits, struct error *err);
+    void (*limits_in_force)(const struct runtime_process *process, struct runtime_limits_in_force *limits);
+    void (*sample)(struct runtime_process *process, struct runtime_sample *sample);
+    const struct counters *(*counters)(const struct runtime_process *process); /* NULL: a program without them */
+
+    /* For the next farmd: a line per server, enough to find leftovers again (pid, start time), written by the farm. */
+    uint64_t (*start_time)(const struct runtime_process *process); /* ticks since boot, as in /proc/PID/stat */
+};
+
+/* Processes in cgroups on this machine. */
+extern const struct runtime_ops runtime_process_ops;
+
+/* "nginx (pid 812)" for the listener on a TCP port, or "another program". Many may ask at once: the look through /proc is
+ * taken by a thread, for all of them, and when it takes long a later call has the answer. */
+void runtime_port_holder(uint16_t port, char *out, size_t size);
+
+#endif
