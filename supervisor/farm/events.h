@@ -1,0 +1,76 @@
+/*
+ * Everything that happened, as a ring of numbered events with a machine-readable reason. Bounded; ids only grow.
+ */
+#ifndef SUPERVISOR_FARM_EVENTS_H
+#define SUPERVISOR_FARM_EVENTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define EVENTS_CAPACITY 4096
+#define EVENT_MESSAGE_MAX 224
+
+/* One row each in events.c: the name as in the API ("OOMKilled") and whether it is a warning. */
+enum event_reason {
+    REASON_FARM_STARTED,
+    REASON_FARM_READY,
+    REASON_FARM_STOPPING,
+    REASON_STARTED,   /* a process was started */
+    REASON_READY,     /* it serves */
+    REASON_STOPPED,   /* ended as asked */
+    REASON_CRASHED,   /* ended by itself with a code other than 0 or by a signal */
+    REASON_COMPLETED, /* ended by itself with 0 */
+    REASON_OOM_KILLED,
+    REASON_KILLED, /* by hand */
+    REASON_EXIT_UNKNOWN,
+    REASON_START_FAILED, /* could not be started */
+    REASON_START_TIMEOUT,
+    REASON_PORT_TAKEN,
+    REASON_LIVENESS_FAILED,
+    REASON_UNHEALTHY, /* a probe failed after it had passed */
+    REASON_HEALTHY,   /* passes again */
+    REASON_BACKOFF,   /* waits for the next try */
+    REASON_GAVE_UP,
+    REASON_PAUSED,
+    REASON_RESUMED,
+    REASON_STOP_FORCED, /* did not end within its grace period */
+    REASON_LIMITS_CHANGED,
+    REASON_SCALED,
+    REASON_RELOADED,
+    REASON_RELOAD_FAILED,
+    REASON_ROLLING_RESTART,
+    REASON_COUNT
+};
+
+struct event {
+    uint64_t id;   /* from 1 */
+    int64_t at_us; /* real time */
+    enum event_reason reason;
+    int server_id;       /* 0: the farm */
+    int64_t next_try_us; /* BackOff: when; else 0 */
+    int64_t duration_ms; /* Ready after a restart: since the ending; else -1 */
+    char message[EVENT_MESSAGE_MAX];
+};
+
+struct events;
+
+struct events *events_new(void);
+void events_free(struct events *events);
+
+/* Returns the event as kept, to fill in next_try_us and the like before anybody else runs. */
+struct event *events_add(struct events *events, enum event_reason reason, int server_id, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Up to `max` events with an id above `since`, oldest first; `*lost` tells that some above `since` are gone. */
+size_t events_after(const struct events *events, uint64_t since, const struct event **out, size_t max, bool *lost);
+uint64_t events_last_id(const struct events *events);
+
+/* Called after each loop turn's worth of adding, with every new event, oldest first. One listener: the terminal. */
+void events_set_listener(struct events *events, void (*listener)(const struct event *event, void *data), void *data);
+void events_flush(struct events *events); /* tells the listener what is new; the farm calls it once a loop turn */
+
+const char *event_reason_name(enum event_reason reason);
+bool event_reason_is_warning(enum event_reason reason);
+
+#endif

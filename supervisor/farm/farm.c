@@ -1,0 +1,315 @@
+/*
+ * The farm: made from settings and a runtime, started in batches, stopped all at once. What changes it later is in
+ * farm_change.c and farm_batch.c; how it is made and taken apart, in farm_setup.c.
+ */
+#include "supervisor/farm/farm.h"
+
+#include "core/clock.h"
+#include "core/memory.h"
+#include "supervisor/farm/farm_private.h"
+#include "supervisor/farm/log_keeper.h"
+#include "supervisor/farm/selector.h"
+#include "supervisor/farm/server_private.h"
+#include "supervisor/farm/statefile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define STARTS_PER_TURN 8 /* of the loop; ready messages and requests get their turn between them */
+
+/* --- servers --- */
+
+static size_t lower_bound(const struct farm *farm, int id)
+{
+    size_t low = 0, high = farm->server_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (farm->servers[middle]->id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct server *farm_server(const struct farm *farm, int id)
+{
+    /* Most farms count from 1 without a gap. */
+    if (id >= 1 && (size_t)id <= farm->server_count && farm->servers[id - 1]->id == id)
+        return farm->servers[id - 1];
+    size_t i = lower_bound(farm, id);
+    return i < farm->server_count && farm->servers[i]->id == id ? farm->servers[i] : NULL;
+}
+
+struct server *farm_add_server(struct farm *farm, const struct group_settings *group, uint16_t port)
+{
+    if (farm->server_count == farm->server_capacity) {
+        farm->server_capacity = farm->server_capacity ? farm->server_capacity * 2 : 64;
+        farm->servers = xrealloc(farm->servers, farm->server_capacity * sizeof(struct server *));
+    }
+    int id = farm->server_count ? farm->servers[farm->server_count - 1]->id + 1 : 1;
+    struct server *server = server_new(farm, id, port, group);
+    farm->servers[farm->server_count++] = server;
+    log_keeper_servers_changed(farm->log_keeper);
+    return server;
+}
+
+void farm_remove_server(struct farm *farm, struct server *server)
+{
+    size_t i = lower_bound(farm, server->id);
+    memmove(&farm->servers[i], &farm->servers[i + 1], (farm->server_count - i - 1) * sizeof(struct server *));
+    farm->server_count--;
+    log_keeper_servers_changed(farm->log_keeper);
+    server_free(server);
+}
+
+void farm_server_changed(struct farm *farm, struct server *server)
+{
+    pid_t pid = server->process ? farm->ops->pid(server->process) : 0;
+    if (pid == server->own->recorded_pid)
+        return;
+    server->own->recorded_pid = pid;
+    statefile_touch(farm->statefile);
+}
+
+/* --- starting --- */
+
+static void start_next_batch(uv_idle_t *idle);
+
+void farm_queue_start(struct farm *farm, struct server *server)
+{
+    if (server->own->in_start_queue)
+        return;
+    server->own->in_start_queue = true;
+    server->own->next_to_start = NULL;
+    if (farm->start_last)
+        farm->start_last->own->next_to_start = server;
+    else
+        farm->start_first = server;
+    farm->start_last = server_ref(server);
+    farm->start_count++;
+    uv_idle_start(&farm->starter, start_next_batch);
+}
+
+struct server *farm_take_queued(struct farm *farm)
+{
+    struct server *server = farm->start_first;
+    if (!server)
+        return NULL;
+    farm->start_first = server->own->next_to_start;
+    if (!farm->start_first)
+        farm->start_last = NULL;
+    farm->start_count--;
+    server->own->in_start_queue = false;
+    return server;
+}
+
+/* What fails and is to be tried again at once joins the queue behind the batch, so it is tried in the next turn. */
+static void start_next_batch(uv_idle_t *idle)
+{
+    struct farm *farm = idle->data;
+    size_t count = farm->start_count < STARTS_PER_TURN ? farm->start_count : STARTS_PER_TURN;
+    while (count-- > 0) {
+        struct server *server = farm_take_queued(farm);
+        server_event(server, EVENT_TURN);
+        server_unref(server);
+    }
+    if (farm->start_count == 0)
+        uv_idle_stop(&farm->starter);
+}
+
+static void on_first_start(struct server *server, const struct error *err, void *data)
+{
+    (void)server;
+    struct farm *farm = data;
+    struct farm_progress *progress = &farm->progress;
+    progress->settled++;
+    progress->ready += err == NULL;
+    progress->elapsed_ms = clock_monotonic_ms() - farm->start_began_ms;
+    if (progress->settled == progress->total && !farm->stopping)
+        events_add(farm->events, REASON_FARM_READY, 0, "%u of %u servers are ready after %lld ms", progress->ready,
+                   progress->total, (long long)progress->elapsed_ms);
+    if (farm->on_progress)
+        farm->on_progress(progress, farm->progress_data);
+}
+
+void farm_start(struct farm *farm, void (*on_progress)(const struct farm_progress *progress, void *data), void *data)
+{
+    farm->on_progress = on_progress;
+    farm->progress_data = data;
+    farm->start_began_ms = clock_monotonic_ms();
+    farm->started_at_us = clock_realtime_us();
+    farm->progress = (struct farm_progress){.total = (unsigned)farm->server_count};
+    events_add(farm->events, REASON_FARM_STARTED, 0, "the farm starts %zu servers", farm->server_count);
+    for (size_t i = 0; i < farm->server_count; i++)
+        server_act(farm->servers[i], SERVER_ACTION_START, on_first_start, farm);
+}
+
+/* --- stopping --- */
+
+static void on_farewell(uv_timer_t *timer)
+{
+    struct farm *farm = timer->data;
+    if (farm->on_stopped)
+        farm->on_stopped(farm->stopped_data);
+}
+
+static void check_stopped(struct farm *farm)
+{
+    if (farm->stops_pending == 0)
+        uv_timer_start(&farm->farewell, on_farewell, 0, 0);
+}
+
+static void on_server_stopped(struct server *server, const struct error *err, void *data)
+{
+    (void)server;
+    (void)err;
+    struct farm *farm = data;
+    farm->stops_pending--;
+    check_stopped(farm);
+}
+
+static void force(struct farm *farm)
+{
+    for (size_t i = 0; i < farm->server_count; i++)
+        server_act(farm->servers[i], SERVER_ACTION_KILL, NULL, NULL);
+}
+
+/* A stop may take a server out of the list at once (one that was leaving anyway), so the list is copied. */
+static void stop_all(struct farm *farm)
+{
+    size_t count = farm->server_count;
+    struct server **servers = xcalloc(count, sizeof(struct server *));
+    for (size_t i = 0; i < count; i++)
+        servers[i] = server_ref(farm->servers[i]);
+    farm->stops_pending = (unsigned)count + 1;
+    for (size_t i = 0; i < count; i++) {
+        server_act(servers[i], SERVER_ACTION_STOP, on_server_stopped, farm);
+        server_unref(servers[i]);
+    }
+    free(servers);
+    farm->stops_pending--;
+    check_stopped(farm);
+}
+
+void farm_stop(struct farm *farm, void (*on_stopped)(void *data), void *data)
+{
+    farm->on_stopped = on_stopped;
+    farm->stopped_data = data;
+    if (farm->stopping) {
+        force(farm);
+        return;
+    }
+    farm->stopping = true;
+    statefile_hold(farm->statefile);
+    events_add(farm->events, REASON_FARM_STOPPING, 0, "the farm is stopped");
+    stop_all(farm);
+}
+
+bool farm_is_stopping(const struct farm *farm)
+{
+    return farm->stopping;
+}
+
+/* --- reading --- */
+
+uv_loop_t *farm_loop(const struct farm *farm)
+{
+    return farm->loop;
+}
+
+const struct settings *farm_settings(const struct farm *farm)
+{
+    return farm->settings;
+}
+
+struct events *farm_events(const struct farm *farm)
+{
+    return farm->events;
+}
+
+const struct runtime_ops *farm_runtime_ops(const struct farm *farm)
+{
+    return farm->ops;
+}
+
+struct runtime *farm_runtime(const struct farm *farm)
+{
+    return farm->runtime;
+}
+
+const char *farm_enforcement(const struct farm *farm)
+{
+    return farm->ops->enforcement(farm->runtime);
+}
+
+const char *farm_enforcement_warning(const struct farm *farm)
+{
+    return farm->ops->warning(farm->runtime);
+}
+
+int64_t farm_started_at_us(const struct farm *farm)
+{
+    return farm->started_at_us;
+}
+
+size_t farm_server_count(const struct farm *farm)
+{
+    return farm->server_count;
+}
+
+struct server *farm_server_at(const struct farm *farm, size_t index)
+{
+    return index < farm->server_count ? farm->servers[index] : NULL;
+}
+
+int farm_select(const struct farm *farm, const char *text, int *ids, size_t max, struct error *err)
+{
+    cleanup_free int *known = xcalloc(farm->server_count, sizeof(int));
+    for (size_t i = 0; i < farm->server_count; i++)
+        known[i] = farm->servers[i]->id;
+    return selector_parse(text, known, farm->server_count, ids, max, err);
+}
+
+static void count_health(struct farm_totals *totals, enum server_health health)
+{
+    switch (health) {
+    case HEALTH_HEALTHY:
+        totals->healthy++;
+        break;
+    case HEALTH_DEGRADED:
+        totals->degraded++;
+        break;
+    case HEALTH_UNHEALTHY:
+        totals->unhealthy++;
+        break;
+    case HEALTH_UNKNOWN:
+        break;
+    }
+}
+
+static void add_limits_in_force(struct farm_totals *totals, const struct server *server)
+{
+    struct runtime_limits_in_force limits = {0};
+
+    if (server->process)
+        server->farm->ops->limits_in_force(server->process, &limits);
+    totals->cpu_limit += limits.cpu;
+    totals->memory_limit += limits.memory;
+}
+
+void farm_totals(const struct farm *farm, struct farm_totals *totals)
+{
+    *totals = (struct farm_totals){0};
+    for (size_t i = 0; i < farm->server_count; i++) {
+        const struct server *server = farm->servers[i];
+        totals->by_state[server->lifecycle.state]++;
+        add_limits_in_force(totals, server);
+        totals->cpu_cores += server->stats.cpu_cores;
+        totals->memory += server->stats.memory;
+        totals->requests_per_second += server->stats.requests_per_second;
+        totals->errors_per_second += server->stats.errors_per_second;
+        if (server_is_live(server))
+            count_health(totals, server->health);
+    }
+}

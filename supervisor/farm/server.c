@@ -1,0 +1,503 @@
+/*
+ * The life of one server: takes what is asked of it and what happens to it one after another, lets the state machine
+ * decide, performs the actions and tells those who wait.
+ */
+#include "supervisor/farm/server.h"
+
+#include "core/clock.h"
+#include "core/memory.h"
+#include "core/units.h"
+#include "supervisor/farm/farm_private.h"
+#include "supervisor/farm/probe.h"
+#include "supervisor/farm/sampler.h"
+#include "supervisor/farm/server_private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_WAITERS 1000   /* for one server; each costs memory and a look at every step */
+#define KILL_AGAIN_MS 1000 /* a kill that left something is repeated until all is gone */
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct server *server = timer->data;
+    switch (server->lifecycle.state) {
+    case SERVER_STARTING:
+        server_event(server, EVENT_START_TIMEOUT);
+        break;
+    case SERVER_STOPPING:
+        server_event(server, EVENT_STOP_TIMEOUT);
+        break;
+    case SERVER_BACKOFF:
+        server_event(server, EVENT_BACKOFF_ELAPSED);
+        break;
+    case SERVER_STOPPED:
+    case SERVER_RUNNING:
+    case SERVER_PAUSED:
+    case SERVER_FAILED:
+    case SERVER_STATE_COUNT:
+        break;
+    }
+}
+
+/* The loop's own clock may be old by the length of this turn. */
+static void arm(struct server *server, int64_t delay_ms)
+{
+    uv_update_time(farm_loop(server->farm));
+    uv_timer_start(&server->own->timer, on_timer, delay_ms > 0 ? (uint64_t)delay_ms : 0, 0);
+}
+
+/* --- those who wait --- */
+
+enum outcome { OUTCOME_PENDING, OUTCOME_DONE, OUTCOME_FAILED, OUTCOME_OVERTAKEN };
+
+static enum outcome outcome_of_start(const struct server *server)
+{
+    switch (server->lifecycle.state) {
+    case SERVER_RUNNING:
+    case SERVER_PAUSED:
+        return OUTCOME_DONE;
+    case SERVER_STARTING:
+        return OUTCOME_PENDING;
+    case SERVER_STOPPING:
+        return server->lifecycle.after == AFTER_STOP ? OUTCOME_OVERTAKEN : OUTCOME_PENDING;
+    case SERVER_STOPPED:
+        return server->own->stopped_by_hand ? OUTCOME_OVERTAKEN : OUTCOME_FAILED;
+    case SERVER_BACKOFF:
+    case SERVER_FAILED:
+    case SERVER_STATE_COUNT:
+        break;
+    }
+    return OUTCOME_FAILED;
+}
+
+static enum outcome outcome_of(const struct server *server, enum server_action action)
+{
+    struct lifecycle now = server->lifecycle;
+    switch (action) {
+    case SERVER_ACTION_START:
+    case SERVER_ACTION_RESTART:
+        return outcome_of_start(server);
+    case SERVER_ACTION_STOP:
+        if (now.state == SERVER_STOPPED)
+            return OUTCOME_DONE;
+        return now.state == SERVER_STOPPING && now.after == AFTER_STOP ? OUTCOME_PENDING : OUTCOME_OVERTAKEN;
+    case SERVER_ACTION_KILL:
+        return now.state == SERVER_STOPPING ? OUTCOME_PENDING : OUTCOME_DONE;
+    case SERVER_ACTION_PAUSE:
+        return now.state == SERVER_PAUSED ? OUTCOME_DONE : OUTCOME_OVERTAKEN;
+    case SERVER_ACTION_RESUME:
+        return now.state == SERVER_RUNNING ? OUTCOME_DONE : OUTCOME_OVERTAKEN;
+    case SERVER_ACTION_COUNT:
+        break;
+    }
+    return OUTCOME_DONE;
+}
+
+static void finish(struct server *server, struct server_request *request, const struct error *err)
+{
+    server->own->asked -= request->done != NULL;
+    if (request->done)
+        request->done(server, err, request->data);
+    free(request);
+}
+
+static void finish_by(struct server *server, struct server_request *request, enum outcome outcome)
+{
+    struct error err = {0};
+    switch (outcome) {
+    case OUTCOME_FAILED:
+        error_set(&err, server->own->ending_code ? server->own->ending_code : EIO, "%s %s", server->name,
+                  server->own->ending[0] ? server->own->ending : "does not run");
+        break;
+    case OUTCOME_OVERTAKEN:
+        error_set(&err, ECANCELED, "%s: the %s was overtaken by another action", server->name,
+                  server_action_name(request->action));
+        break;
+    case OUTCOME_DONE:
+    case OUTCOME_PENDING:
+        break;
+    }
+    finish(server, request, err.code ? &err : NULL);
+}
+
+/* Tells all whose outcome is known. They are taken off the list first: what they do next may add to it. */
+static void settle(struct server *server)
+{
+    struct server_private *own = server->own;
+    struct server_request *known = NULL, **known_end = &known;
+    own->waiting_end = &own->waiting;
+    for (struct server_request **link = &own->waiting; *link;) {
+        struct server_request *request = *link;
+        if (outcome_of(server, request->action) == OUTCOME_PENDING) {
+            own->waiting_end = link = &request->next;
+            continue;
+        }
+        *link = request->next;
+        request->next = NULL;
+        *known_end = request;
+        known_end = &request->next;
+    }
+    while (known) {
+        struct server_request *request = known;
+        known = request->next;
+        finish_by(server, request, outcome_of(server, request->action));
+    }
+}
+
+static void wait_for_outcome(struct server *server, struct server_request *request)
+{
+    if (!request->done) {
+        free(request);
+        return;
+    }
+    request->next = NULL;
+    *server->own->waiting_end = request;
+    server->own->waiting_end = &request->next;
+}
+
+static void cancel_all(struct server *server)
+{
+    struct error err;
+    error_set(&err, ECANCELED, "%s is no longer part of the farm", server->name);
+    struct server_private *own = server->own;
+    struct server_request *lists[] = {own->waiting, own->queue};
+    own->waiting = own->queue = own->queue_end = NULL;
+    own->waiting_end = &own->waiting;
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+        while (lists[i]) {
+            struct server_request *request = lists[i];
+            lists[i] = request->next;
+            finish(server, request, &err);
+        }
+    }
+}
+
+/* --- states --- */
+
+static void set_error(struct server *server, const char *text)
+{
+    snprintf(server->error, sizeof(server->error), "%s", text);
+}
+
+static void became_ready(struct server *server)
+{
+    struct server_private *own = server->own;
+    int64_t now_ms = clock_monotonic_ms();
+    server->running_since_ms = now_ms;
+    own->healthy_since_ms = now_ms;
+    server->ready = true;
+
+    bool restarted = own->is_restart && server->ended_at_ms > 0;
+    int64_t took_ms = now_ms - (restarted ? server->ended_at_ms : own->started_at_ms);
+    char took[24];
+    units_format_duration(took, took_ms);
+    struct event *event = events_add(farm_events(server->farm), REASON_READY, server->id, "%s %s %s", server->name,
+                                     restarted ? "is back in" : "is ready in", took);
+    event->duration_ms = restarted ? took_ms : -1;
+    prober_running(server->prober);
+}
+
+static void enter_running(struct server *server, enum server_state from)
+{
+    uv_timer_stop(&server->own->timer);
+    set_error(server, "");
+    if (from == SERVER_PAUSED) {
+        events_add(farm_events(server->farm), REASON_RESUMED, server->id, "%s goes on", server->name);
+        /* Where nothing is asked, it is as ready as when it was paused. */
+        server->ready = !server->group->probes[PROBE_READINESS].enabled;
+        prober_resumed(server->prober);
+    } else {
+        became_ready(server);
+    }
+}
+
+static void enter_paused(struct server *server)
+{
+    prober_stop(server->prober);
+    server->health = HEALTH_UNKNOWN;
+    server->ready = false;
+    set_error(server, "paused on request");
+    events_add(farm_events(server->farm), REASON_PAUSED, server->id, "%s is paused", server->name);
+}
+
+static void enter_backoff(struct server *server)
+{
+    int64_t delay_ms = server->own->retry_delay_ms;
+    server->next_restart_at_us = clock_realtime_us() + delay_ms * 1000;
+    set_error(server, server->own->ending);
+    server_report_wait(server);
+    arm(server, delay_ms);
+}
+
+/* By hand, or because the policy says that its end was the end. */
+static void enter_stopped(struct server *server, enum lifecycle_event event)
+{
+    bool by_policy =
+        (event == EVENT_EXITED || event == EVENT_SPAWN_FAILED) && server->last_exit.reason != REASON_STOPPED;
+    server->own->stopped_by_hand = !by_policy;
+    set_error(server, by_policy ? server->own->ending : "stopped on request");
+    if (event == EVENT_STOP) /* nothing ran, so no ending tells it */
+        events_add(farm_events(server->farm), REASON_STOPPED, server->id, "%s is stopped", server->name);
+}
+
+static void enter_state(struct server *server, enum server_state from, enum lifecycle_event event)
+{
+    if (from == SERVER_BACKOFF)
+        server->next_restart_at_us = 0;
+    if (server->lifecycle.state != SERVER_RUNNING)
+        uv_timer_stop(&server->own->timer);
+    switch (server->lifecycle.state) {
+    case SERVER_STOPPED:
+        enter_stopped(server, event);
+        break;
+    case SERVER_STARTING:
+        set_error(server, "starting");
+        break;
+    case SERVER_RUNNING:
+        enter_running(server, from);
+        break;
+    case SERVER_PAUSED:
+        enter_paused(server);
+        break;
+    case SERVER_STOPPING:
+        prober_stop(server->prober);
+        server->health = HEALTH_UNKNOWN;
+        server->ready = false;
+        set_error(server, "stopping");
+        break;
+    case SERVER_BACKOFF:
+        enter_backoff(server);
+        break;
+    case SERVER_FAILED:
+        set_error(server, server->own->ending);
+        server_report_give_up(server);
+        break;
+    case SERVER_STATE_COUNT:
+        break;
+    }
+}
+
+static void report_forced_stop(struct server *server)
+{
+    struct server_private *own = server->own;
+    if (own->killed || own->has_cause)
+        return;
+    char grace[24];
+    units_format_duration(grace, server->group->stop_grace_ms);
+    events_add(farm_events(server->farm), REASON_STOP_FORCED, server->id,
+               "%s did not end within %s of SIGTERM and is killed", server->name, grace);
+}
+
+static void perform(struct server *server, const struct lifecycle_step *step, enum server_state from,
+                    enum lifecycle_event event)
+{
+    struct server_private *own = server->own;
+    struct error err;
+    if (step->actions & ACTION_RESET_BACKOFF)
+        backoff_reset(&server->backoff);
+    if (step->actions & ACTION_QUEUE) {
+        own->start_from = from;
+        farm_queue_start(server->farm, server);
+    }
+    if (step->actions & ACTION_SPAWN) {
+        server_spawn(server);
+        arm(server, server->group->start_timeout_ms); /* counted from the start, not from before it */
+    }
+    if (step->actions & ACTION_TERMINATE) {
+        arm(server, server->group->stop_grace_ms);
+        server_terminate(server);
+    }
+    if (step->actions & ACTION_KILL) {
+        if (event == EVENT_STOP_TIMEOUT)
+            report_forced_stop(server);
+        own->killed = true;
+        arm(server, KILL_AGAIN_MS);
+        server_kill(server);
+    }
+    if ((step->actions & ACTION_THAW) && server->lifecycle.state == SERVER_STOPPING && server_thaw(server, &err) < 0)
+        server_kill(server); /* it would never take its SIGTERM */
+}
+
+/* Freezing and thawing can fail, and a state that is not so must not be entered. */
+static int perform_first(struct server *server, const struct lifecycle_step *step, struct error *err)
+{
+    if (step->actions & ACTION_FREEZE)
+        return server_freeze(server, err);
+    if ((step->actions & ACTION_THAW) && step->next.state == SERVER_RUNNING)
+        return server_thaw(server, err);
+    return 0;
+}
+
+static void handle(struct server *server, struct server_request *request)
+{
+    enum lifecycle_event event = request->event;
+    struct lifecycle before = server->lifecycle;
+    bool ends = event == EVENT_EXITED || event == EVENT_SPAWN_FAILED;
+    struct error err;
+
+    if (ends)
+        server_note_ending(server, event);
+    enum lifecycle_verdict verdict = lifecycle_needs_verdict(before, event) ? server_judge(server) : VERDICT_STAY_DOWN;
+    if (ends)
+        server_forget_run(server);
+    struct lifecycle_step step = lifecycle_next(before, event, verdict);
+    if (step.refused) {
+        error_set(&err, EBUSY, "%s is %s: %s needs a server that is %s", server->name, server_state_name(before.state),
+                  server_action_name(request->action), event == EVENT_PAUSE ? "running" : "paused");
+        finish(server, request, &err);
+        return;
+    }
+    if (perform_first(server, &step, &err) < 0) {
+        finish(server, request, &err);
+        return;
+    }
+
+    server->lifecycle = step.next;
+    if (step.next.state == SERVER_STOPPING && before.state != SERVER_STOPPING)
+        server_note_cause(server, event);
+    if (step.next.state != before.state || ends)
+        enter_state(server, before.state, event);
+    perform(server, &step, before.state, event);
+    if (step.next.state != before.state || step.actions || ends)
+        farm_server_changed(server->farm, server);
+    wait_for_outcome(server, request);
+    settle(server);
+}
+
+/* --- what comes in --- */
+
+static void enqueue(struct server *server, const struct server_request *template)
+{
+    struct server_private *own = server->own;
+    struct server_request *request = xmalloc(sizeof(*request));
+    *request = *template;
+    request->next = NULL;
+    own->asked += request->done != NULL;
+    if (own->queue_end)
+        own->queue_end->next = request;
+    else
+        own->queue = request;
+    own->queue_end = request;
+    if (own->busy)
+        return; /* whoever is at it takes this one too */
+
+    own->busy = true;
+    server_ref(server);
+    while (own->queue) {
+        request = own->queue;
+        own->queue = request->next;
+        if (!own->queue)
+            own->queue_end = NULL;
+        handle(server, request);
+    }
+    own->busy = false;
+    server_unref(server);
+}
+
+void server_event(struct server *server, enum lifecycle_event event)
+{
+    if (!server->own->freed)
+        enqueue(server, &(struct server_request){.event = event});
+}
+
+void server_act(struct server *server, enum server_action action, server_done_fn done, void *data)
+{
+    static const enum lifecycle_event events[SERVER_ACTION_COUNT] = {
+        [SERVER_ACTION_START] = EVENT_START,     [SERVER_ACTION_STOP] = EVENT_STOP,
+        [SERVER_ACTION_RESTART] = EVENT_RESTART, [SERVER_ACTION_KILL] = EVENT_KILL,
+        [SERVER_ACTION_PAUSE] = EVENT_PAUSE,     [SERVER_ACTION_RESUME] = EVENT_RESUME,
+    };
+    bool ends = action == SERVER_ACTION_STOP || action == SERVER_ACTION_KILL;
+    bool is_last = server->own->retired || farm_is_stopping(server->farm); /* must not be refused */
+    struct error err = {0};
+    if (server->own->freed || (server->own->retired && !ends))
+        error_set(&err, ECANCELED, "%s is no longer part of the farm", server->name);
+    else if (!ends && farm_is_stopping(server->farm))
+        error_set(&err, EBUSY, "%s: the farm is being stopped", server->name);
+    else if (done && server->own->asked >= MAX_WAITERS && !is_last)
+        error_set(&err, EAGAIN, "%s: %d requests wait for it already; try again later", server->name, MAX_WAITERS);
+    if (err.code) {
+        if (done)
+            done(server, &err, data);
+        return;
+    }
+    enqueue(server, &(struct server_request){.event = events[action], .action = action, .done = done, .data = data});
+}
+
+/* --- making and ending --- */
+
+void server_set_port(struct server *server, uint16_t port)
+{
+    server->port = port;
+    snprintf(server->url, sizeof(server->url), "http://localhost:%u", port);
+}
+
+struct server *server_new(struct farm *farm, int id, uint16_t port, const struct group_settings *group)
+{
+    struct server *server = xcalloc(1, sizeof(*server));
+    server->farm = farm;
+    server->id = id;
+    server->group = group;
+    server->limits = group->limits;
+    snprintf(server->name, sizeof(server->name), "server-%d", id);
+    server_set_port(server, port);
+    server->log_path = xasprintf("%s/logs/%s.log", farm_settings(farm)->state_dir, server->name);
+    set_error(server, "not started yet");
+
+    server->own = xcalloc(1, sizeof(*server->own));
+    server->own->refs = 1;
+    server->own->waiting_end = &server->own->waiting;
+    uv_timer_init(farm_loop(farm), &server->own->timer);
+    server->own->timer.data = server;
+    server->prober = prober_new(server);
+    return server;
+}
+
+struct server *server_ref(struct server *server)
+{
+    server->own->refs++;
+    return server;
+}
+
+void server_unref(struct server *server)
+{
+    if (--server->own->refs > 0)
+        return;
+    free(server->own);
+    free(server->log_path);
+    free(server);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    server_unref(handle->data);
+}
+
+void server_free(struct server *server)
+{
+    if (!server || server->own->freed)
+        return;
+    server->own->freed = true;
+    prober_free(steal(&server->prober));
+    sampler_slot_free(server);
+    cancel_all(server);
+    uv_close((uv_handle_t *)&server->own->timer, on_timer_closed);
+}
+
+void server_retire(struct server *server)
+{
+    server->own->retired = true;
+}
+
+void server_adopt_settings(struct server *server, const struct group_settings *group)
+{
+    bool asks_the_same = prober_same_schedule(server->group, group);
+    server->group = group;
+    if (server->lifecycle.state == SERVER_RUNNING && !asks_the_same) {
+        prober_running(server->prober);
+        server_probes_changed(server);
+    }
+}

@@ -1,0 +1,93 @@
+/*
+ * What the files of a server share and nobody else reads: server.c (what is asked and what follows), server_run.c (one
+ * run: environment, start, signals), server_ending.c (why a run ended and what the policy says).
+ */
+#ifndef SUPERVISOR_FARM_SERVER_PRIVATE_H
+#define SUPERVISOR_FARM_SERVER_PRIVATE_H
+
+#include "supervisor/farm/server.h"
+
+/* An event on its way and, when somebody asked for it, whom to tell. */
+struct server_request {
+    struct server_request *next;
+    enum lifecycle_event event;
+    enum server_action action; /* with `done` */
+    server_done_fn done;
+    void *data;
+};
+
+struct server_private {
+    uv_timer_t timer; /* start timeout, grace period or backoff: the state tells which */
+    unsigned refs;
+    bool retired; /* leaves the farm: takes no start any more */
+    bool freed;
+
+    /* Events are handled one after another, never one inside another. */
+    bool busy;
+    struct server_request *queue;
+    struct server_request *queue_end;
+    struct server_request *waiting;
+    struct server_request **waiting_end; /* where the next one is linked */
+    unsigned asked;                      /* requests that somebody waits for, in either list */
+
+    /* The farm's queue of starts. */
+    struct server *next_to_start;
+    bool in_start_queue;
+    enum server_state start_from; /* what it was when its start was asked for */
+    bool stopped_by_hand;         /* in SERVER_STOPPED: the policy had no say */
+
+    struct runtime_exit exit; /* belongs to EVENT_EXITED */
+    struct error spawn_error; /* belongs to EVENT_SPAWN_FAILED */
+    bool has_cause;           /* farmd ended the run itself, and not for a stop: */
+    enum event_reason cause;  /* killed by hand, liveness or start timeout */
+    bool killed;              /* a kill was sent; what comes later only repeats it */
+    pid_t recorded_pid;       /* as in the state file */
+    bool ever_started;
+    bool is_restart; /* the run replaces an earlier one: its Ready tells how long it took */
+
+    int64_t started_at_ms;
+    int64_t healthy_since_ms; /* 0: it is not */
+    int64_t healthy_best_ms;  /* the longest healthy stretch of this run before that */
+    int64_t streak_began_ms;  /* of the failures that the backoff counts */
+    int64_t retry_delay_ms;
+    int ending_code;  /* errno for those who waited for a start */
+    char ending[160]; /* "crashed (exit 1)" */
+};
+
+extern const struct runtime_events server_runtime_events; /* owner: struct server */
+
+/* Keeps the memory of a server that may leave the farm meanwhile. */
+struct server *server_ref(struct server *server);
+void server_unref(struct server *server);
+
+/* It leaves the farm: starts are refused from now on. */
+void server_retire(struct server *server);
+
+/* New settings for it; what runs goes on. Another port only while nothing runs. */
+void server_adopt_settings(struct server *server, const struct group_settings *group);
+void server_set_port(struct server *server, uint16_t port);
+
+/* From the prober. `error` is "" unless unhealthy. */
+void server_set_health(struct server *server, enum server_health health, const char *error);
+void server_set_ready(struct server *server, bool ready);
+void server_probes_changed(struct server *server); /* forgets what no probe tells any more */
+
+/* server_run.c */
+void server_spawn(struct server *server);
+void server_terminate(struct server *server);
+void server_kill(struct server *server);
+int server_freeze(struct server *server, struct error *err);
+int server_thaw(struct server *server, struct error *err);
+char **server_environment(const struct server *server); /* server_environment_free */
+void server_environment_free(char **env);
+
+/* server_ending.c */
+void server_note_cause(struct server *server, enum lifecycle_event event);
+void server_note_ending(struct server *server, enum lifecycle_event event);
+void server_forget_run(struct server *server); /* after the verdict on its ending */
+enum lifecycle_verdict server_judge(struct server *server);
+void server_report_wait(struct server *server);    /* entered backoff */
+void server_report_give_up(struct server *server); /* entered failed */
+int64_t server_healthy_ms(const struct server *server, int64_t now_ms);
+
+#endif
