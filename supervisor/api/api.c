@@ -1,0 +1,205 @@
+/*
+ * The two listeners and what every request passes through before its handler.
+ */
+#include "supervisor/api/api.h"
+
+#include "core/log.h"
+#include "core/memory.h"
+#include "core/units.h"
+#include "http/problem.h"
+#include "supervisor/api/access.h"
+#include "supervisor/api/internal.h"
+#include "supervisor/api/reply.h"
+#include "supervisor/api/routes.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_CONNECTIONS 4096 /* of each listener */
+
+struct api *api_ref(struct api *api)
+{
+    api->references++;
+    return api;
+}
+
+void api_unref(struct api *api)
+{
+    if (--api->references == 0)
+        free(api);
+}
+
+struct api *api_of(const struct http_match *match)
+{
+    const struct api_listener *listener = match->data;
+
+    return listener->api;
+}
+
+bool api_match_server(struct http_request *request, const struct http_match *match, struct server **server)
+{
+    struct farm *farm = api_of(match)->farm;
+    char text[24] = "";
+    int64_t id = 0;
+
+    int length = http_percent_decode(match->params[0], false, text, sizeof(text));
+    int rc = length == -ENAMETOOLONG ? -EINVAL : length < 0 ? length : units_parse_int(text, 1, INT32_MAX, &id);
+    if (rc == -EINVAL) {
+        http_respond_problem(request, 422, "server_id must be a whole number");
+        return false;
+    }
+    struct server *found = rc < 0 ? NULL : farm_server(farm, (int)id);
+    if (found == NULL) {
+        http_respond_problem(request, 404, "server_id %s: no such server; the farm has %zu", text,
+                             farm_server_count(farm));
+        return false;
+    }
+    *server = found;
+    return true;
+}
+
+bool api_may_change(struct http_request *request, const struct api *api)
+{
+    if (!farm_is_stopping(api->farm))
+        return true;
+    respond_overload(request, "farmd is stopping");
+    return false;
+}
+
+bool api_begin_fanout(struct http_request *request, struct api *api)
+{
+    if (api->fanouts >= API_MAX_FANOUTS) {
+        respond_overload(request, "Too many requests that ask all servers are under way; try again in a second");
+        return false;
+    }
+    api_ref(api);
+    api->fanouts++;
+    return true;
+}
+
+void api_end_fanout(struct api *api)
+{
+    api->fanouts--;
+    api_unref(api);
+}
+
+static void on_request(struct http_request *request, void *data)
+{
+    struct api_listener *listener = data;
+
+    http_respond_header(request, "X-Content-Type-Options", "nosniff");
+    if (access_admit(farm_settings(listener->api->farm), request))
+        http_router_dispatch(ROUTES, ROUTES_COUNT, request, listener);
+}
+
+static void on_done(struct http_request *request, const struct http_done *done, void *data)
+{
+    (void)done;
+    (void)data;
+    reply_request_ended(request);
+}
+
+static int listen_on(struct api_listener *listener, const struct listen_settings *where, struct error *err)
+{
+    struct http_server_options options = {
+        .limits = HTTP_SERVER_DEFAULT_LIMITS,
+        .on_request = on_request,
+        .on_done = on_done,
+        .data = listener,
+    };
+    struct error problem = {0};
+
+    options.limits.max_connections = MAX_CONNECTIONS;
+    listener->server = http_server_new(farm_loop(listener->api->farm), &options);
+    int rc = http_server_listen(listener->server, where->host, where->port, &problem);
+    if (rc == 0)
+        return 0;
+    http_server_free(listener->server);
+    listener->server = NULL;
+    if (rc != -EADDRINUSE)
+        return error_set(err, problem.code, "%s", problem.message);
+    char holder[96] = "another program";
+    runtime_port_holder(where->port, holder, sizeof(holder));
+    return error_set(err, EADDRINUSE, "port %u is taken by %s", where->port, holder);
+}
+
+static void open_dashboard(struct api *api, const struct settings *settings)
+{
+    struct error err = {0};
+
+    if (settings->dashboard.port == 0)
+        return;
+    if (listen_on(&api->dashboard, &settings->dashboard, &err) < 0)
+        log_warning("no dashboard: %s\n  fix: stop it, or start with --dashboard-port N", err.message);
+}
+
+int api_new(struct farm *farm, struct api **api, struct error *err)
+{
+    const struct settings *settings = farm_settings(farm);
+    struct api *made = xcalloc(1, sizeof(*made));
+    struct error problem = {0};
+
+    made->farm = farm;
+    made->references = 1;
+    made->control.api = made;
+    made->dashboard = (struct api_listener){.api = made, .is_dashboard = true};
+    int rc = listen_on(&made->control, &settings->api, &problem);
+    if (rc < 0) {
+        api_free(made);
+        return error_set(err, problem.code, "the control API cannot listen: %s\n  fix: stop it, or start with --port N",
+                         problem.message);
+    }
+    open_dashboard(made, settings);
+    *api = made;
+    return 0;
+}
+
+uint16_t api_port(const struct api *api)
+{
+    return http_server_port(api->control.server);
+}
+
+uint16_t api_dashboard_port(const struct api *api)
+{
+    return api->dashboard.server == NULL ? 0 : http_server_port(api->dashboard.server);
+}
+
+static void on_listener_drained(void *data)
+{
+    struct api *api = data;
+
+    if (--api->draining == 0 && api->on_drained != NULL)
+        api->on_drained(api->on_drained_data);
+}
+
+void api_farm_stopping(struct api *api)
+{
+    load_tests_stop(api);
+}
+
+void api_drain(struct api *api, unsigned timeout_ms, void (*on_drained)(void *data), void *data)
+{
+    struct http_server *servers[] = {api->control.server, api->dashboard.server};
+
+    api->on_drained = on_drained;
+    api->on_drained_data = data;
+    /* Counted before the first is told, for it may be drained at once. */
+    for (size_t i = 0; i < ARRAY_SIZE(servers); i++)
+        api->draining += servers[i] != NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(servers); i++) {
+        if (servers[i] != NULL)
+            http_server_drain(servers[i], timeout_ms, on_listener_drained, api);
+    }
+}
+
+void api_free(struct api *api)
+{
+    if (api == NULL)
+        return;
+    http_server_free(steal(&api->control.server));
+    http_server_free(steal(&api->dashboard.server));
+    api_unref(api);
+}

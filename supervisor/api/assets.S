@@ -1,0 +1,18 @@
+/* Files that farmd carries within itself: the page, its script and style, the API's description. */
+    .section .rodata
+
+    .macro asset name, path
+    .global asset_\name
+    .global asset_\name\()_end
+    .balign 16
+asset_\name:
+    .incbin "\path"
+asset_\name\()_end:
+    .byte 0
+    .endm
+
+    asset index_html, "web/index.html"
+    asset docs_html, "web/docs.html"
+    asset app_js, "web/app.js"
+    asset style_css, "web/style.css"
+    asset openapi_json, "docs/openapi.json"

@@ -1,0 +1,88 @@
+/*
+ * What the files of the control plane share: the listeners, the counts that bound work, and the handlers that the table
+ * of routes names. Private to supervisor/api/.
+ */
+#ifndef SUPERVISOR_API_INTERNAL_H
+#define SUPERVISOR_API_INTERNAL_H
+
+#include "http/router.h"
+#include "http/server.h"
+#include "supervisor/api/api.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/queue.h>
+
+#define API_MAX_BODY (1u << 20)
+#define API_MAX_FANOUTS 64    /* requests that ask many workers, beside each other; over it 503 */
+#define API_MAX_LOAD_TESTS 16 /* likewise; what they may open together is in load_test.h */
+#define API_ASK_TIMEOUT_MS 3000
+
+struct api_listener {
+    struct api *api;
+    struct http_server *server;
+    bool is_dashboard;
+};
+
+/* Work that outlives its request holds a reference, so that its last callback finds the counts it must lower. */
+struct api {
+    struct farm *farm;
+    struct api_listener control;
+    struct api_listener dashboard;
+    unsigned references;
+    unsigned fanouts;
+    unsigned load_tests;
+    unsigned load_connections;
+    LIST_HEAD(load_list, load) loads; /* tests under way */
+    unsigned draining;                /* listeners that have not drained yet */
+    void (*on_drained)(void *data);
+    void *on_drained_data;
+};
+
+struct api *api_ref(struct api *api);
+void api_unref(struct api *api);
+
+struct api *api_of(const struct http_match *match);
+
+/* The server that `{id}` of a path names. False when the request was answered: 422 for what is no number, 404 for a
+ * number outside the farm. */
+bool api_match_server(struct http_request *request, const struct http_match *match, struct server **server);
+
+/* False when the farm is being stopped, so that nothing may be changed any more: answered with 503. */
+bool api_may_change(struct http_request *request, const struct api *api);
+
+/* Takes one of the bounded places for work on many workers; false when the request was answered with 503. */
+bool api_begin_fanout(struct http_request *request, struct api *api);
+void api_end_fanout(struct api *api);
+
+/* Ends the load tests under way; each answers with what it has counted. */
+void load_tests_stop(struct api *api);
+
+/* --- the handlers, one or two to a file --- */
+
+typedef void api_handler(struct http_request *request, const struct http_match *match);
+
+api_handler root_get;
+api_handler servers_list;
+api_handler servers_get;
+api_handler servers_patch_limits;
+api_handler actions_one;
+api_handler actions_many;
+api_handler logs_get;
+api_handler history_get;
+api_handler events_list;
+api_handler health_get;
+api_handler metrics_get;
+api_handler scale_post;
+api_handler rolling_post;
+api_handler broadcast_post;
+api_handler simulate_post;
+api_handler load_test_post;
+api_handler page_docs;
+api_handler page_openapi;
+api_handler page_asset;
+
+void page_dashboard(struct http_request *request);
+void metrics_prometheus(struct http_request *request, struct api *api);
+
+#endif

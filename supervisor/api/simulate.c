@@ -1,0 +1,84 @@
+/*
+ * `POST /api/simulate-load`: the named servers burn CPU and hold memory, all at once.
+ */
+#include "core/memory.h"
+#include "http/problem.h"
+#include "supervisor/api/ask.h"
+#include "supervisor/api/internal.h"
+#include "supervisor/api/view.h"
+
+#include <inttypes.h>
+
+#define MAX_CPU_SECONDS 3600.0
+#define MAX_MEMORY_MB (1 << 20)
+#define ANSWER_GRACE_MS 30000 /* beside the burning itself: touching much memory takes time under a limit */
+#define MAX_ANSWER (16u << 10)
+
+static void write_entry(struct json_writer *w, const struct ask_entry *entry)
+{
+    json_begin_object(w);
+    json_member_int(w, "server_id", entry->server_id);
+    json_member_string(w, "status", entry->json != NULL ? "success" : "error");
+    if (entry->json != NULL) {
+        json_key(w, "data");
+        ask_write_entry(w, entry);
+    } else {
+        json_member_string(w, "message", entry->error);
+    }
+    json_end_object(w);
+}
+
+static void finish(struct ask *ask)
+{
+    struct buffer out = BUFFER_EMPTY;
+    struct json_writer w = json_writer_to(&out);
+
+    json_begin_object(&w);
+    json_key(&w, "results");
+    json_begin_array(&w);
+    for (size_t i = 0; i < ask->count; i++)
+        write_entry(&w, &ask->entries[i]);
+    json_end_array(&w);
+    view_timestamp(&w);
+    json_end_object(&w);
+    reply_json(&ask->reply, 200, &out);
+}
+
+static void simulate(struct http_request *request, const struct call *call, const struct body *body)
+{
+    struct error err = {0};
+    cleanup_free int64_t *ids = NULL;
+    size_t count = 0;
+    double cpu_duration = 2.0;
+    int64_t memory_mb = 100;
+
+    int rc = body_int_list(body, "server_ids", SETTINGS_MAX_SERVERS, &ids, &count, &err);
+    if (rc == 0) {
+        http_respond_problem(request, 422, "server_ids is missing: a list of server ids");
+        return;
+    }
+    if (rc < 0 || body_number(body, "cpu_duration", 0, MAX_CPU_SECONDS, &cpu_duration, &err) < 0 ||
+        body_int(body, "memory_mb", 0, MAX_MEMORY_MB, &memory_mb, &err) < 0) {
+        respond_error(request, &err);
+        return;
+    }
+    if (!api_may_change(request, call->api))
+        return;
+    struct ask *ask = ask_new(request, call->api, count, finish);
+    if (ask == NULL)
+        return;
+    for (size_t i = 0; i < count; i++)
+        ask->entries[i].server_id = ids[i];
+    ask->parallel = count;
+    ask->target = xasprintf("/simulate-load?cpu_duration=%.3f&memory_mb=%" PRId64, cpu_duration, memory_mb);
+    ask->request.method = "POST";
+    ask->request.target = ask->target;
+    ask->request.timeout_ms = (unsigned)(cpu_duration * 1000) + ANSWER_GRACE_MS;
+    ask->request.max_body = MAX_ANSWER;
+    ask_start(ask, request);
+}
+
+void simulate_post(struct http_request *request, const struct http_match *match)
+{
+    reply_read_body(request, api_of(match), 0, simulate);
+}
