@@ -1,0 +1,289 @@
+/*
+ * The terminal's side of a running farm. Which events are told, and how, is one table; all other events are for the
+ * API's readers.
+ */
+#include "supervisor/cli/console.h"
+
+#include "core/buffer.h"
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/memory.h"
+#include "core/units.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What goes to stdout. Nobody reading it must not hold the farm up, so it leaves by the log's way. */
+static void __attribute__((format(printf, 1, 2))) print(const char *fmt, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    log_emit(STDOUT_FILENO, text, n < (int)sizeof text ? (size_t)n : sizeof text - 1);
+}
+
+/* --- the opening --- */
+
+static const char *enforcement_words(const struct farm *farm)
+{
+    const char *enforcement = farm_enforcement(farm);
+    if (strcmp(enforcement, "cgroup2") == 0) {
+        return "enforced by cgroup v2";
+    }
+    return strcmp(enforcement, "cgroup1") == 0 ? "enforced by cgroup v1" : "limits not in force";
+}
+
+/* "0.5 CPU and 256 MB each, enforced by cgroup v1", or that the groups differ. Figures that hold nobody back are not
+ * named. */
+static void limits_words(const struct farm *farm, char *out, size_t size)
+{
+    const struct settings *settings = farm_settings(farm);
+    const char *enforcement = enforcement_words(farm);
+    if (strcmp(farm_enforcement(farm), "none") == 0) {
+        snprintf(out, size, "%s", enforcement);
+        return;
+    }
+    const struct limits *limits = &settings->groups[0].limits;
+    for (size_t i = 1; i < settings->group_count; i++) {
+        if (!limits_equal(limits, &settings->groups[i].limits)) {
+            snprintf(out, size, "limits by group, %s", enforcement);
+            return;
+        }
+    }
+    char memory[24];
+    units_format_size(memory, limits->memory);
+    snprintf(out, size, "%g CPU and %s each, %s", limits->cpu, memory, enforcement);
+}
+
+static void print_warning(const struct farm *farm)
+{
+    const char *warning = farm_enforcement_warning(farm);
+    if (warning != NULL) {
+        log_warning("%s", warning);
+    }
+}
+
+void console_settings_warnings(const struct settings *settings)
+{
+    struct buffer text = BUFFER_EMPTY;
+    settings_warn_here(settings, &text);
+    char *rest = NULL;
+    char *line = text.length > 0 ? strtok_r(text.data, "\n", &rest) : NULL;
+    for (; line != NULL; line = strtok_r(NULL, "\n", &rest)) {
+        log_warning("%s", line);
+    }
+    buffer_done(&text);
+}
+
+void console_opening(const struct farm *farm)
+{
+    char limits[96];
+    limits_words(farm, limits, sizeof limits);
+    size_t count = farm_server_count(farm);
+    if (log_format() == LOG_FORMAT_JSON) {
+        log_info("farmd " FARMD_VERSION ": starting %zu server%s, %s", count, count == 1 ? "" : "s", limits);
+    } else {
+        print("farmd " FARMD_VERSION " · %zu server%s, %s\n", count, count == 1 ? "" : "s", limits);
+    }
+    print_warning(farm);
+    if (strcmp(farm_enforcement(farm), "none") != 0) {
+        console_settings_warnings(farm_settings(farm));
+    }
+}
+
+/* --- the ready line --- */
+
+static void ready_words(const struct farm_progress *progress, char *out, size_t size)
+{
+    int n = snprintf(out, size, "%u/%u in %.2f s", progress->ready, progress->total,
+                     (double)progress->elapsed_ms / (double)MS_PER_SECOND);
+    if (progress->settled == progress->total && progress->ready < progress->total) {
+        snprintf(out + n, size - (size_t)n, ", %u could not start yet", progress->total - progress->ready);
+    }
+}
+
+void console_progress(const struct farm *farm, const struct farm_progress *progress)
+{
+    static int64_t drawn_ms;
+    (void)farm;
+    bool last = progress->settled == progress->total;
+    bool in_place = log_format() == LOG_FORMAT_TEXT && isatty(STDOUT_FILENO);
+    int64_t now_ms = clock_monotonic_ms();
+    /* 20 drawings a second are fluid; more would only cost the start its time. */
+    if (!last && (!in_place || now_ms - drawn_ms < 50)) {
+        return;
+    }
+    drawn_ms = now_ms;
+    char words[96];
+    ready_words(progress, words, sizeof words);
+    if (log_format() == LOG_FORMAT_JSON) {
+        log_info("ready %s", words);
+        return;
+    }
+    print("%s  ready       %s%s", in_place ? "\r\033[K" : "", words, last ? "\n" : "");
+}
+
+/* --- the addresses --- */
+
+/* A wildcard address is reached as localhost from here. */
+static void url_of(const struct listen_settings *listen, char *out, size_t size)
+{
+    bool wildcard = strcmp(listen->host, "0.0.0.0") == 0 || strcmp(listen->host, "::") == 0;
+    bool bare_ipv6 = !wildcard && strchr(listen->host, ':') != NULL && listen->host[0] != '[';
+    snprintf(out, size, bare_ipv6 ? "http://[%s]:%u" : "http://%s:%u", wildcard ? "localhost" : listen->host,
+             listen->port);
+}
+
+static void print_text_addresses(const struct farm *farm, const char *api, const char *dashboard)
+{
+    size_t count = farm_server_count(farm);
+    if (dashboard != NULL) {
+        print("  dashboard   %s\n", dashboard);
+    }
+    print("  API         %s     docs: %s/docs\n", api, api);
+    print("  servers     %s%s%s\n", farm_server_at(farm, 0)->url, count > 1 ? " … " : "",
+          count > 1 ? farm_server_at(farm, count - 1)->url : "");
+    print("Ctrl-C stops them all. From another terminal: curl %s/api/servers\n", api);
+}
+
+void console_addresses(const struct farm *farm)
+{
+    const struct settings *settings = farm_settings(farm);
+    char api[96], dashboard[96];
+    url_of(&settings->api, api, sizeof api);
+    url_of(&settings->dashboard, dashboard, sizeof dashboard);
+    bool has_dashboard = settings->dashboard.port != 0;
+    if (log_format() == LOG_FORMAT_JSON) {
+        log_info("serving: API %s, dashboard %s", api, has_dashboard ? dashboard : "none");
+    } else {
+        print_text_addresses(farm, api, has_dashboard ? dashboard : NULL);
+    }
+}
+
+/* --- events --- */
+
+enum telling {
+    TELL_NOT,
+    TELL,
+    TELL_ENDING,   /* only when nothing follows: a retry, a recovery or a giving up tells it too */
+    TELL_RECOVERY, /* only when it ends an outage */
+    TELL_WAIT,     /* with the fix where there is one */
+};
+
+static const enum telling tellings[REASON_COUNT] = {
+    [REASON_READY] = TELL_RECOVERY,    [REASON_CRASHED] = TELL_ENDING,      [REASON_COMPLETED] = TELL_ENDING,
+    [REASON_OOM_KILLED] = TELL_ENDING, [REASON_START_FAILED] = TELL_ENDING, [REASON_PORT_TAKEN] = TELL_ENDING,
+    [REASON_START_TIMEOUT] = TELL,     [REASON_LIVENESS_FAILED] = TELL,     [REASON_BACKOFF] = TELL_WAIT,
+    [REASON_GAVE_UP] = TELL,           [REASON_STOP_FORCED] = TELL,         [REASON_SCALED] = TELL,
+    [REASON_RELOADED] = TELL,          [REASON_RELOAD_FAILED] = TELL,
+};
+
+/* In text the time leads and the words say how bad it is; a program that reads JSON filters by level and fields. */
+static void tell(const struct event *event, const char *text)
+{
+    const struct log_field fields[] = {
+        {.key = "reason", .text = event_reason_name(event->reason)},
+        {.key = "server_id", .number = event->server_id},
+    };
+    size_t count = event->server_id > 0 ? ARRAY_SIZE(fields) : 1; /* the farm's own have no server */
+    bool warning = event_reason_is_warning(event->reason) && log_format() == LOG_FORMAT_JSON;
+    log_write_with(warning ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, fields, count, "%s", text);
+}
+
+/* A storm of a thousand servers must not drown the one line that matters: counts what it leaves out. */
+static bool within_rate(void)
+{
+    static int64_t window_ms;
+    static unsigned told, left_out;
+    int64_t now_ms = clock_monotonic_ms();
+    if (now_ms - window_ms >= MS_PER_SECOND) {
+        if (left_out > 0) {
+            log_info("… and %u more of these: /api/events has them all", left_out);
+        }
+        window_ms = now_ms;
+        told = left_out = 0;
+    }
+    if (told >= CONSOLE_LINES_PER_SECOND) {
+        left_out++;
+        return false;
+    }
+    told++;
+    return true;
+}
+
+static void tell_recovery(const struct event *event, const struct server *server)
+{
+    char duration[24], text[EVENT_MESSAGE_MAX];
+    units_format_duration(duration, event->duration_ms);
+    snprintf(text, sizeof text, "%s restarted: %s, back in %s", server->name,
+             event_reason_name(server->last_exit.reason), duration);
+    tell(event, text);
+}
+
+/* The fix is said once in a row of failures; the waits behind it are lines of their own. */
+static void tell_wait(const struct event *event, const struct server *server)
+{
+    if (server == NULL || server->last_exit.reason != REASON_PORT_TAKEN || server->backoff.failures > 1) {
+        tell(event, event->message);
+        return;
+    }
+    char text[EVENT_MESSAGE_MAX + 80];
+    snprintf(text, sizeof text, "%s\n  fix: end that program, or start the farm with another --base-port",
+             event->message);
+    tell(event, text);
+}
+
+static bool is_worth_telling(const struct event *event, const struct server *server)
+{
+    switch (tellings[event->reason]) {
+    case TELL_NOT:
+        return false;
+    case TELL_ENDING:
+        return server != NULL && server->lifecycle.state == SERVER_STOPPED;
+    case TELL_RECOVERY:
+        return server != NULL && event->duration_ms >= 0 && server->last_exit.known &&
+               server->last_exit.reason != REASON_STOPPED;
+    case TELL:
+    case TELL_WAIT:
+        break;
+    }
+    return true;
+}
+
+void console_event(const struct farm *farm, const struct event *event)
+{
+    const struct server *server = farm_server(farm, event->server_id);
+    if (!is_worth_telling(event, server) || !within_rate()) {
+        return;
+    }
+    if (tellings[event->reason] == TELL_RECOVERY) {
+        tell_recovery(event, server);
+    } else if (tellings[event->reason] == TELL_WAIT) {
+        tell_wait(event, server);
+    } else {
+        tell(event, event->message);
+    }
+}
+
+/* --- the end --- */
+
+void console_stopping(const struct farm *farm, bool forced)
+{
+    size_t count = farm_server_count(farm);
+    if (forced) {
+        log_info("killing what still runs");
+    } else {
+        log_info("stopping %zu server%s; a second signal kills them", count, count == 1 ? "" : "s");
+    }
+}
+
+void console_stopped(int64_t elapsed_ms)
+{
+    char duration[24];
+    units_format_duration(duration, elapsed_ms);
+    log_info("stopped in %s", duration);
+}
