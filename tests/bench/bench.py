@@ -1,0 +1,197 @@
+#!/usr/bin/python3
+"""farmd against its references, all in one run on one machine: a table on the terminal and build/bench.json.
+
+Absolute times of a busy machine say little, so what can be compared is: farmd and its reference take turns, and the
+median of the rounds' ratios counts. Names of rows on the command line run only these; --strict makes a missed target
+exit code 1 (a figure that cannot be measured always is).
+"""
+
+import argparse
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+from machine import (
+    BUILD, Farm, NotMeasured, answer_of, answers, children, cpu_seconds, deadline, median, nginx_server, percentile,
+    private_mounts, pss_bytes, raw_epoll_server, worker_server,
+)
+
+SERVERS = 50
+ROUNDS = 7
+LOAD_ROUNDS = 5
+LOAD_SECONDS = 3
+MB = 1024 * 1024
+
+
+def start_up():
+    floors, farms = [], []
+    floor = [str(BUILD / "tests" / "bench" / "spawn_floor"), str(SERVERS), str(BUILD / "farm-worker"), "--ready-only"]
+    for _ in range(ROUNDS):
+        floors.append(float(subprocess.run(floor, capture_output=True, text=True, check=True, timeout=60).stdout))
+        with Farm(SERVERS) as farm:
+            farms.append(farm.ready_ms)
+    ratio = median([mine / theirs for mine, theirs in zip(farms, floors)])
+    return ratio, f"{median(farms):.0f} ms, floor {median(floors):.0f} ms"
+
+
+def memory():
+    with Farm(SERVERS) as farm:
+        # Idle: every server probed and sampled at least once, and start-up's pages settled.
+        idle_since = time.monotonic()
+        deadline(30, "idle", lambda: time.monotonic() - idle_since > 5, 0.1)
+        workers = [pss_bytes(pid) for pid in children(farm.pid)]
+        own = pss_bytes(farm.pid)
+    if len(workers) < SERVERS:
+        raise NotMeasured(f"only {len(workers)} of {SERVERS} workers found")
+    each = sum(workers) / len(workers) / 1024
+    return (own + sum(workers)) / MB, f"farmd {own / MB:.1f} MB, {each:.0f} KB per worker"
+
+
+def cpu_per_request(reference):
+    with worker_server() as worker:
+        with reference(*answer_of(worker.port)) as other:
+            ratios, mine, theirs = [], [], []
+            for _ in range(LOAD_ROUNDS):
+                mine.append(worker.load(LOAD_SECONDS)[0])
+                theirs.append(other.load(LOAD_SECONDS)[0])
+                ratios.append(mine[-1] / theirs[-1])
+            return median(ratios), f"{median(mine):.2f} µs, {other.name} {median(theirs):.2f} µs"
+
+
+def health():
+    with Farm(SERVERS) as farm, farm.http() as api:
+        times = []
+        for _ in range(50):
+            began = time.monotonic()
+            result = api.json("GET", "/api/health")
+            times.append((time.monotonic() - began) * 1000)
+            if result["healthy"] + result["degraded"] != SERVERS:
+                raise NotMeasured(f"{result['unhealthy']} of {SERVERS} servers are unhealthy")
+        return median(times), f"p99 {percentile(times, 0.99):.1f} ms of 50"
+
+
+def list_under_load():
+    with Farm(SERVERS) as farm, farm.http() as api:
+        report = {}
+
+        def load():
+            with farm.http() as client:
+                report.update(client.json("POST", "/api/load-test", {"duration": 10, "requests": 10**7}))
+
+        thread = threading.Thread(target=load)
+        thread.start()
+        times = []
+        end = time.monotonic() + 9
+        while time.monotonic() < end:
+            began = time.monotonic()
+            api.json("GET", "/api/servers")
+            times.append((time.monotonic() - began) * 1000)
+            time.sleep(0.005)  # a pace, not a wait: the load goes on meanwhile
+        thread.join()
+        if not report.get("total_successful"):
+            raise NotMeasured("the load test answered nothing")
+        rate = report["total_successful"] / 10
+        return percentile(times, 0.99), f"p50 {median(times):.1f} ms of {len(times)}, {rate:,.0f} requests/s beside"
+
+
+def recovery():
+    with Farm(SERVERS) as farm, farm.http() as api:
+        pids = {entry["id"]: entry["pid"] for entry in api.json("GET", "/api/servers")["servers"]}
+        times = []
+        for server in range(1, 12):
+            port = farm.base + server - 1
+            began = time.monotonic()
+            os.kill(pids[server], signal.SIGKILL)
+            # The old process may answer from its grave until the signal is delivered: its end is awaited first.
+            deadline(5, "the end of a killed server", lambda: not alive(pids[server]), 0.0002)
+            deadline(10, f"server-{server} serves again", lambda: answers(port), 0.001)
+            times.append((time.monotonic() - began) * 1000)
+        return median(times), f"worst of {len(times)}: {max(times):.0f} ms"
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def thousand():
+    with Farm(1000) as farm, farm.http() as api:
+        def settled():
+            servers = api.json("GET", "/api/servers")["servers"]
+            sampled = sum("cpu_percent" in entry for entry in servers)
+            probed = sum(entry["health"] in ("healthy", "degraded") for entry in servers)
+            return sampled == probed == len(servers) == 1000
+
+        deadline(60, "1,000 servers sampled and probed", settled, 0.5)
+        began, before = time.monotonic(), cpu_seconds(farm.pid)
+        deadline(60, "20 s", lambda: time.monotonic() - began > 20, 0.1)
+        share = (cpu_seconds(farm.pid) - before) / (time.monotonic() - began) * 100
+        memory_mb = (pss_bytes(farm.pid) + sum(pss_bytes(pid) for pid in children(farm.pid))) / MB
+        return share, f"ready in {farm.ready_ms / 1000:.2f} s, {memory_mb:.0f} MB in all"
+
+
+# name, what, how, unit of the figure, the most it may be
+ROWS = [
+    ("start", "./farmd to 50 ready, against vfork + exec of 50", start_up, "×", 3.0),
+    ("memory", "PSS of 50 idle workers and farmd", memory, "MB", 20.0),
+    ("nginx", "CPU per request, against nginx return 200", lambda: cpu_per_request(nginx_server), "×", 1.0),
+    ("epoll", "CPU per request, against raw epoll", lambda: cpu_per_request(raw_epoll_server), "×", 1.3),
+    ("health", "live /api/health over 50 servers", health, "ms", 20.0),
+    ("list", "GET /api/servers under a load test, p99", list_under_load, "ms", 10.0),
+    ("kill", "kill -9 of a worker to serving again", recovery, "ms", 100.0),
+    ("thousand", "idle CPU of farmd with 1,000 servers", thousand, "%", 5.0),
+]
+
+
+def measure(row):
+    name, what, how, unit, most = row
+    result = {"name": name, "what": what, "unit": unit, "at_most": most}
+    try:
+        value, detail = how()
+        result.update(value=round(value, 3), met=value <= most, detail=detail)
+    except (NotMeasured, OSError, subprocess.SubprocessError, KeyError, ValueError) as error:
+        result.update(value=None, met=None, detail=f"not measured: {error}")
+    return result
+
+
+def show(result):
+    value = "-" if result["value"] is None else f"{result['value']:.2f} {result['unit']}"
+    verdict = {True: "met", False: "MISSED", None: "-"}[result["met"]]
+    limit = f"{result['at_most']:g} {result['unit']}"
+    print(f"{result['what']:48} {value:>10}  {limit:>7}  {verdict:6}  {result['detail']}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", nargs="*", choices=[[], *[row[0] for row in ROWS]], help="only these rows")
+    parser.add_argument("--strict", action="store_true", help="exit code 1 when a target is missed")
+    arguments = parser.parse_args()
+
+    private_mounts()
+    print(f"{'what':48} {'measured':>10}  {'at most':>7}")
+    results = []
+    for row in ROWS:
+        if not arguments.rows or row[0] in arguments.rows:
+            results.append(measure(row))
+            show(results[-1])
+
+    machine = {"kernel": platform.release(), "cores": os.cpu_count(), "load_average": os.getloadavg()[0]}
+    path = BUILD / "bench.json"
+    path.write_text(json.dumps({"machine": machine, "rows": results}, indent=2, ensure_ascii=False) + "\n")
+    missed = [result for result in results if result["met"] is False]
+    unmeasured = [result for result in results if result["met"] is None]
+    print(f"{len(results) - len(missed) - len(unmeasured)} met, {len(missed)} missed, {len(unmeasured)} not measured"
+          f" · {path}")
+    return 1 if unmeasured or (missed and arguments.strict) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

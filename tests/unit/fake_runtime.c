@@ -1,0 +1,402 @@
+/*
+ * The runtime in memory. One state for the program: a test opens one at a time.
+ */
+#include "tests/unit/fake_runtime.h"
+
+#include "core/buffer.h"
+#include "core/memory.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct runtime_process {
+    int id;
+    pid_t pid;
+    void *owner;
+    bool frozen, term_pending, ending;
+};
+
+enum message_kind { MESSAGE_READY, MESSAGE_EXIT };
+
+struct message {
+    struct message *next;
+    enum message_kind kind;
+    int id;
+    pid_t pid; /* a message for a process that is gone is dropped */
+    struct runtime_exit exit;
+};
+
+struct runtime {
+    uv_loop_t *loop;
+    struct runtime_events events;
+    uv_timer_t timer;
+    struct message *messages;
+};
+
+static struct {
+    struct runtime *runtime;
+    struct fake_behaviour behaviours[FAKE_MAX_ID + 1];
+    struct runtime_process *processes[FAKE_MAX_ID + 1];
+    unsigned starts[FAKE_MAX_ID + 1];
+    struct runtime_sample samples[FAKE_MAX_ID + 1];
+    struct runtime_limits_in_force limits[FAKE_MAX_ID + 1];
+    struct counters *counters[FAKE_MAX_ID + 1];
+    char **environments[FAKE_MAX_ID + 1];
+    pid_t next_pid;
+    unsigned alive, most_alive;
+    struct buffer log;
+} fake;
+
+struct fake_behaviour *fake_of(int id)
+{
+    return &fake.behaviours[id];
+}
+
+static void free_environment(int id)
+{
+    for (size_t i = 0; fake.environments[id] && fake.environments[id][i]; i++)
+        free(fake.environments[id][i]);
+    free(fake.environments[id]);
+    fake.environments[id] = NULL;
+}
+
+void fake_reset(void)
+{
+    for (int id = 0; id <= FAKE_MAX_ID; id++) {
+        free_environment(id);
+        counters_unmap(fake.counters[id]);
+    }
+    buffer_done(&fake.log);
+    memset(&fake, 0, sizeof(fake));
+    fake.next_pid = 100000;
+}
+
+static void note(const char *what, int id)
+{
+    buffer_printf(&fake.log, "%s %d; ", what, id);
+}
+
+const char *fake_log(void)
+{
+    return fake.log.data ? fake.log.data : "";
+}
+
+void fake_log_clear(void)
+{
+    buffer_clear(&fake.log);
+}
+
+bool fake_runs(int id)
+{
+    return fake.processes[id] != NULL;
+}
+
+unsigned fake_starts(int id)
+{
+    return fake.starts[id];
+}
+
+unsigned fake_alive(void)
+{
+    return fake.alive;
+}
+
+unsigned fake_most_alive(void)
+{
+    return fake.most_alive;
+}
+
+struct runtime_sample *fake_sample(int id)
+{
+    return &fake.samples[id];
+}
+
+struct runtime_limits_in_force *fake_limits(int id)
+{
+    return &fake.limits[id];
+}
+
+struct counters *fake_counters(int id)
+{
+    if (!fake.counters[id])
+        fake.counters[id] = counters_map_private();
+    return fake.counters[id];
+}
+
+const char *fake_environment(int id, const char *key)
+{
+    size_t length = strlen(key);
+    for (size_t i = 0; fake.environments[id] && fake.environments[id][i]; i++) {
+        const char *entry = fake.environments[id][i];
+        if (strncmp(entry, key, length) == 0 && entry[length] == '=')
+            return entry + length + 1;
+    }
+    return NULL;
+}
+
+/* --- telling --- */
+
+static void deliver(struct message *message)
+{
+    struct runtime_process *process = fake.processes[message->id];
+    if (!process || process->pid != message->pid)
+        return;
+    if (message->kind == MESSAGE_READY) {
+        fake.runtime->events.on_ready(process->owner);
+        return;
+    }
+    fake.processes[message->id] = NULL; /* a new one may be started from within on_exit */
+    fake.alive--;
+    fake.runtime->events.on_exit(process->owner, &message->exit);
+    free(process);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct runtime *runtime = timer->data;
+    struct message *messages = runtime->messages;
+    runtime->messages = NULL;
+    while (messages) {
+        struct message *message = messages;
+        messages = message->next;
+        deliver(message);
+        free(message);
+    }
+}
+
+static void post(const struct runtime_process *process, enum message_kind kind, const struct runtime_exit *exit)
+{
+    struct message *message = xcalloc(1, sizeof(*message));
+    message->kind = kind;
+    message->id = process->id;
+    message->pid = process->pid;
+    if (exit)
+        message->exit = *exit;
+    struct message **link = &fake.runtime->messages;
+    while (*link)
+        link = &(*link)->next;
+    *link = message;
+    uv_timer_start(&fake.runtime->timer, on_timer, 0, 0);
+}
+
+static void end_process(struct runtime_process *process, const struct runtime_exit *exit)
+{
+    if (process->ending)
+        return;
+    process->ending = true;
+    post(process, MESSAGE_EXIT, exit);
+}
+
+void fake_ready(int id)
+{
+    post(fake.processes[id], MESSAGE_READY, NULL);
+}
+
+void fake_exit(int id, int exit_code)
+{
+    struct runtime_exit exit = {.kind = RUNTIME_EXIT_CODE, .exit_code = exit_code};
+    if (fake.behaviours[id].exit_detail)
+        snprintf(exit.detail, sizeof(exit.detail), "%s", fake.behaviours[id].exit_detail);
+    end_process(fake.processes[id], &exit);
+}
+
+void fake_signal_exit(int id, int signal, bool oom_killed)
+{
+    end_process(fake.processes[id],
+                &(struct runtime_exit){.kind = RUNTIME_EXIT_SIGNAL, .signal = signal, .oom_killed = oom_killed});
+}
+
+/* --- the vtable --- */
+
+static int fake_open(struct runtime **out, const struct runtime_options *options, struct error *err)
+{
+    (void)err;
+    struct runtime *runtime = xcalloc(1, sizeof(*runtime));
+    runtime->loop = options->loop;
+    runtime->events = options->events;
+    uv_timer_init(options->loop, &runtime->timer);
+    runtime->timer.data = runtime;
+    fake.runtime = runtime;
+    *out = runtime;
+    return 0;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void fake_close(struct runtime *runtime)
+{
+    uv_close((uv_handle_t *)&runtime->timer, on_closed);
+    fake.runtime = NULL;
+}
+
+static const char *fake_enforcement(const struct runtime *runtime)
+{
+    (void)runtime;
+    return "none";
+}
+
+static const char *fake_warning(const struct runtime *runtime)
+{
+    (void)runtime;
+    return "limits are not in force: nothing is started";
+}
+
+static void keep_environment(const struct runtime_spec *spec)
+{
+    free_environment(spec->id);
+    size_t count = 0;
+    while (spec->envp[count])
+        count++;
+    fake.environments[spec->id] = xcalloc(count + 1, sizeof(char *));
+    for (size_t i = 0; i < count; i++)
+        fake.environments[spec->id][i] = xstrdup(spec->envp[i]);
+}
+
+static void set_in_force(int id, const struct limits *limits)
+{
+    fake.limits[id] =
+        (struct runtime_limits_in_force){.cpu = limits->cpu, .memory = limits->memory, .pids = limits->pids};
+}
+
+static int fake_start(struct runtime *runtime, const struct runtime_spec *spec, void *owner,
+                      struct runtime_process **out, struct error *err)
+{
+    (void)runtime;
+    struct fake_behaviour *behaviour = &fake.behaviours[spec->id];
+    if (behaviour->start_code) {
+        int code = behaviour->start_code;
+        if (behaviour->start_failures > 0 && --behaviour->start_failures == 0)
+            behaviour->start_code = 0;
+        note("refuse", spec->id);
+        return error_set(err, code, "port %u is taken by nginx (pid 812)", spec->port);
+    }
+    struct runtime_process *process = xcalloc(1, sizeof(*process));
+    process->id = spec->id;
+    process->pid = ++fake.next_pid;
+    process->owner = owner;
+    fake.processes[spec->id] = process;
+    fake.starts[spec->id]++;
+    fake.most_alive = ++fake.alive > fake.most_alive ? fake.alive : fake.most_alive;
+    keep_environment(spec);
+    set_in_force(spec->id, &spec->limits);
+    note("start", spec->id);
+    *out = process;
+    if (behaviour->exits_at_start)
+        fake_exit(spec->id, behaviour->exit_code);
+    else if (!behaviour->stays_unready)
+        post(process, MESSAGE_READY, NULL);
+    return 0;
+}
+
+static pid_t fake_pid(const struct runtime_process *process)
+{
+    return process->pid;
+}
+
+static void take_sigterm(struct runtime_process *process)
+{
+    if (!fake.behaviours[process->id].ignores_sigterm)
+        end_process(process, &(struct runtime_exit){.kind = RUNTIME_EXIT_CODE});
+}
+
+static int fake_signal(struct runtime_process *process, int signal, struct error *err)
+{
+    (void)err;
+    note(signal == SIGTERM ? "term" : "signal", process->id);
+    if (signal == SIGTERM && process->frozen)
+        process->term_pending = true;
+    else if (signal == SIGTERM)
+        take_sigterm(process);
+    return 0;
+}
+
+static int fake_kill(struct runtime_process *process, struct error *err)
+{
+    (void)err;
+    note("kill", process->id);
+    if (fake.behaviours[process->id].kills_survived > 0) {
+        fake.behaviours[process->id].kills_survived--;
+        return 0;
+    }
+    end_process(process, &(struct runtime_exit){.kind = RUNTIME_EXIT_SIGNAL, .signal = SIGKILL});
+    return 0;
+}
+
+static int fake_pause(struct runtime_process *process, struct error *err)
+{
+    note("pause", process->id);
+    if (fake.behaviours[process->id].pause_fails)
+        return error_set(err, ENOTSUP, "nothing freezes here");
+    process->frozen = true;
+    return 0;
+}
+
+static int fake_resume(struct runtime_process *process, struct error *err)
+{
+    (void)err;
+    note("resume", process->id);
+    process->frozen = false;
+    if (process->term_pending)
+        take_sigterm(process);
+    process->term_pending = false;
+    return 0;
+}
+
+static int fake_set_limits(struct runtime_process *process, const struct limits *limits, struct error *err)
+{
+    (void)err;
+    note("limits", process->id);
+    set_in_force(process->id, limits);
+    return 0;
+}
+
+static void fake_limits_in_force(const struct runtime_process *process, struct runtime_limits_in_force *limits)
+{
+    *limits = fake.limits[process->id];
+}
+
+static void fake_take_sample(struct runtime_process *process, struct runtime_sample *sample)
+{
+    *sample = fake.samples[process->id];
+}
+
+static const struct counters *fake_get_counters(const struct runtime_process *process)
+{
+    return fake.counters[process->id];
+}
+
+static uint64_t fake_start_time(const struct runtime_process *process)
+{
+    return (uint64_t)process->pid * 10;
+}
+
+const struct runtime_ops fake_runtime_ops = {
+    .kind = "fake",
+    .open = fake_open,
+    .close = fake_close,
+    .enforcement = fake_enforcement,
+    .warning = fake_warning,
+    .start = fake_start,
+    .pid = fake_pid,
+    .signal = fake_signal,
+    .kill = fake_kill,
+    .pause = fake_pause,
+    .resume = fake_resume,
+    .set_limits = fake_set_limits,
+    .limits_in_force = fake_limits_in_force,
+    .sample = fake_take_sample,
+    .counters = fake_get_counters,
+    .start_time = fake_start_time,
+};
+
+void runtime_port_holder(uint16_t port, char *out, size_t size)
+{
+    (void)port;
+    snprintf(out, size, "nginx (pid 812)");
+}
