@@ -83,6 +83,8 @@ WORKER_SOURCES := $(call sources,worker)
 UNIT_SOURCES := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_HELPERS := $(sort $(filter-out $(UNIT_SOURCES),$(wildcard tests/unit/*.c)))
 TOOL_SOURCES := $(sort $(wildcard tests/bench/*.c tests/integration/*.c))
+# What tests load into farmd to take something of the system from it.
+PRELOAD_SOURCES := $(sort $(wildcard tests/vm/*.c tests/faults/*.c))
 ALL_SOURCES := $(SRC_SOURCES) $(SUPERVISOR_SOURCES) $(WORKER_SOURCES) $(UNIT_SOURCES) $(UNIT_HELPERS) $(TOOL_SOURCES) \
                $(PRELOAD_SOURCES)
 C_SOURCES := $(filter %.c,$(ALL_SOURCES))
@@ -105,8 +107,6 @@ WORKER := $(OUT)/farm-worker
 PROGRAMS := $(FARMD) $(WORKER) $(if $(filter build,$(OUT)),farmd)
 UNIT_PROGRAMS := $(patsubst %.c,$(OUT)/%,$(UNIT_SOURCES))
 TOOL_PROGRAMS := $(patsubst %.c,$(OUT)/%,$(TOOL_SOURCES))
-# What tests load into farmd to take something of the system from it.
-PRELOAD_SOURCES := $(sort $(wildcard tests/vm/*.c))
 PRELOADS := $(patsubst %.c,$(OUT)/%.so,$(PRELOAD_SOURCES))
 
 # Files that go into farmd by .incbin: the compiler doesn't report them as dependencies.
@@ -158,7 +158,7 @@ test-integration: ## build and run the tests of the real programs (TESTS='-k wor
 objects: $(ALL_OBJECTS)
 
 # What the tests run, without running it.
-tests: $(PROGRAMS) $(UNIT_PROGRAMS) $(TOOL_PROGRAMS)
+tests: $(PROGRAMS) $(UNIT_PROGRAMS) $(TOOL_PROGRAMS) $(PRELOADS)
 unit-tests: $(WORKER) $(UNIT_PROGRAMS)
 RUN_TESTS = BUILD_DIR='$(OUT)' SANITIZE='$(SANITIZE)' $(PYTHON) tests/run
 # By the environment, since it may have quotes of its own.
@@ -261,7 +261,8 @@ $(TOOL_PROGRAMS): $(OUT)/%: $(OUT)/%.o $(LIBSRC)
 $(PRELOADS): %.so: %.o
 	$(call say,LINK,$@)
 	$(Q)$(CC) -shared -Wl,-O1,-z,relro,-z,now $(LDFLAGS) -o $@ $^ -ldl
-$(PRELOADS:.so=.o): CODEGEN += -fPIC
+# Without sanitizers, whose allocator and checks are the program's, and without fortified calls in front of its own.
+$(PRELOADS:.so=.o): CODEGEN := -std=gnu17 -fPIC -O1 -g
 
 # $(call archive,file,objects): members that are gone from the tree must be gone from the archive too.
 define archive
