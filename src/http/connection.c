@@ -14,7 +14,7 @@
 
 /* --- input buffers --- */
 
-static struct input *input_take(struct http_server *server)
+struct input *input_take(struct http_server *server)
 {
     struct input *input = server->free_inputs;
     if (input) {
@@ -193,6 +193,8 @@ void request_fail(struct http_request *request, int status, const char *detail)
 static bool step_head(struct connection *conn)
 {
     struct http_server *server = conn->server;
+    if (server->paused)
+        return false; /* what has been read waits in the input */
     if (conn->start < conn->end) {
         enum head_result result = request_head_parse(conn);
         if (result == HEAD_COMPLETE) {
@@ -400,14 +402,14 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
 
 /* --- the beginning and the deadlines --- */
 
-void connection_open(struct http_server *server, int fd)
+struct connection *connection_open(struct http_server *server, int fd)
 {
     unsigned max = server->options.limits.max_connections;
     bool overflow = server->open >= max;
     struct connection *conn = server->open < max + OVERFLOW_MAX ? calloc(1, sizeof *conn) : NULL;
     if (!conn) {
         close(fd);
-        return;
+        return NULL;
     }
     conn->fd = fd;
     conn->server = server;
@@ -423,13 +425,15 @@ void connection_open(struct http_server *server, int fd)
         close(fd);
         conn->fd = -1;
         connection_close(conn);
-        return;
+        return NULL;
     }
     server_start_sweep(server);
-    if (overflow)
+    if (overflow) {
         connection_refuse(conn, 503, "Too many connections. Try again in a moment.");
-    else
-        settle(conn);
+        return NULL;
+    }
+    settle(conn);
+    return conn;
 }
 
 static void check_progress(struct connection *conn, uint64_t now_ms)

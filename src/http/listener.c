@@ -34,8 +34,7 @@ static void pause_accepting(struct http_server *server, int code)
         log_warning("cannot accept connections on port %u: %s; new ones wait (more descriptors: ulimit -n)",
                     server->port, strerror(code));
     }
-    for (struct listener *listener = server->listeners; listener; listener = listener->next)
-        uv_poll_stop(&listener->poll);
+    listeners_stop(server);
     uv_timer_start(&server->accept_pause, listeners_on_accept_pause, ACCEPT_PAUSE_MS, 0);
 }
 
@@ -85,11 +84,22 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         accept_some(listener);
 }
 
-void listeners_on_accept_pause(uv_timer_t *timer)
+void listeners_stop(struct http_server *server)
 {
-    struct http_server *server = timer->data;
+    uv_timer_stop(&server->accept_pause);
+    for (struct listener *listener = server->listeners; listener; listener = listener->next)
+        uv_poll_stop(&listener->poll);
+}
+
+void listeners_start(struct http_server *server)
+{
     for (struct listener *listener = server->listeners; listener; listener = listener->next)
         uv_poll_start(&listener->poll, UV_READABLE, on_readable);
+}
+
+void listeners_on_accept_pause(uv_timer_t *timer)
+{
+    listeners_start(timer->data);
 }
 
 void listeners_accept_backlog(struct http_server *server)
@@ -172,7 +182,7 @@ static int open_address(const char *host, uint16_t port, int *fd, struct error *
     return 0;
 }
 
-static int add_listener(struct http_server *server, int fd, struct error *err)
+int listeners_add(struct http_server *server, int fd, struct error *err)
 {
     struct listener *listener = xcalloc(1, sizeof *listener);
     int code = uv_poll_init(server->loop, &listener->poll, fd);
@@ -224,7 +234,7 @@ int http_server_listen(struct http_server *server, const char *host, uint16_t po
         if (fds[i] < 0)
             continue;
         if (code == 0)
-            code = add_listener(server, fds[i], err);
+            code = listeners_add(server, fds[i], err);
         else
             close(fds[i]);
     }

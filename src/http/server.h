@@ -84,6 +84,37 @@ void http_server_each_socket(const struct http_server *server, void (*visit)(int
  * `on_drained` (may be NULL) is called once no connection is left or after timeout_ms, when the rest is cut. */
 void http_server_drain(struct http_server *server, unsigned timeout_ms, void (*on_drained)(void *data), void *data);
 
+/* --- handing over to another process, which goes on as if it had been there all the time (handover.c) --- */
+
+/* Begins no more requests: connections that come wait in the kernel, bytes that come in the input buffers. What is
+ * under way goes on. */
+void http_server_pause(struct http_server *server);
+void http_server_resume(struct http_server *server); /* and what has come meanwhile is looked at */
+
+/* The connections that cannot be handed over now, because a request or the rest of its answer is under way. */
+struct http_under_way {
+    unsigned count;
+    uint64_t oldest_ms; /* how long the first of them has been */
+    char oldest[80];    /* "POST /api/load-test", cut; "" when there is none */
+};
+void http_server_under_way(const struct http_server *server, struct http_under_way *under_way);
+
+/* A socket on its way from one process to the other; the descriptor's number stays the same across exec. */
+struct http_socket {
+    int fd;
+    bool listens;      /* a connection otherwise, and the rest is of one: */
+    bool served;       /* a request at least, so that it counts as idle */
+    const char *input; /* read already, and no whole request yet */
+    size_t length;
+};
+
+/* Tells every socket of a paused server with nothing under way. Nothing changes by that: it may be resumed after. */
+void http_server_hand_over(const struct http_server *server,
+                           void (*visit)(const struct http_socket *socket, void *data), void *data);
+
+/* Takes such a socket, in the new process. On failure the descriptor is closed. */
+int http_server_take(struct http_server *server, const struct http_socket *socket, struct error *err);
+
 /* Closes everything now; the memory is freed when the last handle is closed (the loop must run once more). */
 void http_server_free(struct http_server *server);
 

@@ -165,6 +165,7 @@ struct http_server {
     unsigned references; /* open handles and orphans */
     bool freed;
     bool draining;
+    bool paused;
     uint64_t accept_warned_ms; /* when the log last said that connections cannot be accepted; 0: never */
     void (*on_drained)(void *data);
     void *drained_data;
@@ -195,12 +196,16 @@ void server_connection_closed(struct http_server *server);
 void server_start_sweep(struct http_server *server);
 
 /* listener.c */
+int listeners_add(struct http_server *server, int fd, struct error *err); /* fd listens; owned on success */
 void listeners_close(struct http_server *server);
 void listeners_accept_backlog(struct http_server *server); /* once more before closing */
 void listeners_on_accept_pause(uv_timer_t *timer);
+void listeners_stop(struct http_server *server);  /* accept nothing; what comes waits in the backlog */
+void listeners_start(struct http_server *server); /* again */
 
 /* connection.c */
-void connection_open(struct http_server *server, int fd);
+struct connection *connection_open(struct http_server *server, int fd); /* NULL: it is not to be used */
+struct input *input_take(struct http_server *server);                   /* NULL: out of memory */
 void connection_close(struct connection *conn); /* at once; the memory goes in the close callback */
 void connection_process(struct connection *conn);
 void connection_answered(struct connection *conn); /* the answer ended */
