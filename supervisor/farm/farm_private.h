@@ -6,6 +6,7 @@
 #define SUPERVISOR_FARM_FARM_PRIVATE_H
 
 #include "supervisor/farm/farm.h"
+#include "supervisor/farm/paths.h"
 
 struct farm_batch;
 struct farm_change;
@@ -18,9 +19,7 @@ struct farm {
     struct settings *settings;
     const struct runtime_ops *ops;
     struct runtime *runtime;
-    char *runtime_dir; /* this instance's own */
-    char *state_path;
-    char *lock_path;
+    struct farm_paths paths;
     int lock_fd;
 
     struct events *events;
