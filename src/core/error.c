@@ -39,6 +39,19 @@ int error_set(struct error *err, int code, const char *fmt, ...)
     return -code;
 }
 
+/* Descriptors run out in the middle of anything; whoever meets it cannot say more than this. */
+static const char *remedy(int code)
+{
+    switch (code) {
+    case EMFILE:
+        return " (more are allowed by ulimit -n, or LimitNOFILE= of the unit)";
+    case ENFILE:
+        return " (more are allowed by sysctl fs.file-max)";
+    default:
+        return "";
+    }
+}
+
 int error_set_errno(struct error *err, int code, const char *fmt, ...)
 {
     code = usable_code(code);
@@ -55,7 +68,7 @@ int error_set_errno(struct error *err, int code, const char *fmt, ...)
     va_end(args);
 
     size_t used = strlen(message);
-    snprintf(message + used, sizeof(message) - used, ": %s", text);
+    snprintf(message + used, sizeof(message) - used, ": %s%s", text, remedy(code));
 
     memcpy(err->message, message, sizeof(message));
     err->code = code;

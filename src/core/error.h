@@ -16,7 +16,7 @@ struct error {
 /* Fills `err` (may be NULL) and returns -code. `code` is a positive errno value; the text is used as it is. */
 int error_set(struct error *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* As error_set, with ": <strerror(code)>" behind the text. */
+/* As error_set, with ": <strerror(code)>" behind the text, and what to do where that is the same for everybody. */
 int error_set_errno(struct error *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* Tells the compiler what the comments above promise, so that it believes a caller's `if (result < 0) return`: no false

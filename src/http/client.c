@@ -51,6 +51,7 @@ struct http_client {
     bool idempotent;
     bool head;
     bool close;
+    int local_error;
     bool overdue; /* the time limit passed; what has already arrived is still looked at */
     size_t max_body;
     size_t *body_room;
@@ -132,6 +133,7 @@ static void finish(struct http_client *client, enum http_outcome outcome, int st
     struct http_client_response response = {
         .outcome = outcome,
         .status = status,
+        .error = outcome == HTTP_LOCAL_ERROR ? client->local_error : 0,
         .body = whole ? body.data : "",
         .body_length = whole ? body.length : 0,
         .duration_ns = (uint64_t)clock_monotonic_ns() - client->started_ns,
@@ -183,6 +185,7 @@ static void fail(struct connection *connection, int error, bool connected)
         connect_and_send(client);
         return;
     }
+    client->local_error = error;
     finish(client, is_local(error) ? HTTP_LOCAL_ERROR : outcome_of(error, connected), 0);
 }
 
@@ -213,6 +216,7 @@ static int on_body(llhttp_t *parser, const char *at, size_t length)
         return HPE_USER;
     }
     if (!buffer_try_reserve(&client->body, length)) {
+        client->local_error = -ENOMEM;
         connection->failure = HTTP_LOCAL_ERROR;
         return HPE_USER;
     }
@@ -374,8 +378,9 @@ static void on_failed_at_once(uv_timer_t *timer)
 }
 
 /* A millisecond and not 0: a caller that tries again at once leaves the loop time for other things. */
-static void fail_later(struct http_client *client)
+static void fail_later(struct http_client *client, int error)
 {
+    client->local_error = error;
     uv_timer_start(&client->timer, on_failed_at_once, 1, 0);
 }
 
@@ -396,12 +401,13 @@ static void connect_and_send(struct http_client *client)
 {
     struct connection *connection = calloc(1, sizeof(*connection));
     if (!connection) {
-        fail_later(client);
+        fail_later(client, -ENOMEM);
         return;
     }
-    if (uv_tcp_init(client->loop, &connection->tcp) < 0) {
+    int rc = uv_tcp_init(client->loop, &connection->tcp);
+    if (rc < 0) {
         free(connection);
-        fail_later(client);
+        fail_later(client, rc);
         return;
     }
     connection->tcp.data = connection;
@@ -415,9 +421,10 @@ static void connect_and_send(struct http_client *client)
         .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
     };
     uv_tcp_nodelay(&connection->tcp, 1);
-    if (uv_tcp_connect(&connection->connect, &connection->tcp, (const struct sockaddr *)&address, on_connected) < 0) {
+    rc = uv_tcp_connect(&connection->connect, &connection->tcp, (const struct sockaddr *)&address, on_connected);
+    if (rc < 0) {
         drop_connection(client);
-        fail_later(client);
+        fail_later(client, rc);
     }
 }
 
@@ -509,7 +516,7 @@ void http_client_send(struct http_client *client, const struct http_client_reque
     buffer_clear(&client->body);
 
     if (!compose(client, request)) {
-        fail_later(client);
+        fail_later(client, -ENOMEM);
         return;
     }
     if (request->timeout_ms > 0) {

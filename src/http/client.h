@@ -43,6 +43,7 @@ struct http_client_request {
 struct http_client_response {
     enum http_outcome outcome;
     int status;       /* 0 unless HTTP_OK */
+    int error;        /* HTTP_LOCAL_ERROR: the negative errno; else 0 */
     const char *body; /* NUL-terminated, valid during the callback */
     size_t body_length;
     uint64_t duration_ns;

@@ -100,6 +100,8 @@ static void on_answer(void *data, size_t index, const struct http_client_respons
                  in_mb ? "MB" : "KB");
     else if (response->outcome == HTTP_NO_ROOM)
         set_error(entry, "answer dropped: all of them together are over 64 MB");
+    else if (response->outcome == HTTP_LOCAL_ERROR)
+        snprintf(entry->error, sizeof(entry->error), "not asked: %s", strerror(-response->error));
     else if (response->outcome != HTTP_OK)
         set_error(entry, http_outcome_text(response->outcome));
     else if (response->status != 200)

@@ -179,7 +179,10 @@ static const enum telling tellings[REASON_COUNT] = {
     [REASON_OOM_KILLED] = TELL_ENDING, [REASON_START_FAILED] = TELL_ENDING, [REASON_PORT_TAKEN] = TELL_ENDING,
     [REASON_START_TIMEOUT] = TELL,     [REASON_LIVENESS_FAILED] = TELL,     [REASON_BACKOFF] = TELL_WAIT,
     [REASON_GAVE_UP] = TELL,           [REASON_STOP_FORCED] = TELL,         [REASON_SCALED] = TELL,
-    [REASON_RELOADED] = TELL,          [REASON_RELOAD_FAILED] = TELL,
+    [REASON_RELOADED] = TELL,          [REASON_RELOAD_FAILED] = TELL,       [REASON_ACCEPT_FAILED] = TELL,
+    [REASON_PROBES_FAILED] = TELL,     [REASON_STARTS_FAILED] = TELL,       [REASON_STATE_NOT_SAVED] = TELL,
+    [REASON_LOGS_NOT_KEPT] = TELL,     [REASON_STATISTICS_MISSING] = TELL,  [REASON_CGROUPS_LEFT] = TELL,
+    [REASON_RECOVERED] = TELL,
 };
 
 /* In text the time leads and the words say how bad it is; a program that reads JSON filters by level and fields. */
@@ -247,8 +250,11 @@ static bool is_worth_telling(const struct event *event, const struct server *ser
     case TELL_RECOVERY:
         return server != NULL && event->duration_ms >= 0 && server->last_exit.known &&
                server->last_exit.reason != REASON_STOPPED;
-    case TELL:
     case TELL_WAIT:
+        /* What keeps servers from starting is told once for all of them. */
+        return server == NULL || server->last_exit.reason != REASON_START_FAILED ||
+               !farm_has_trouble(server->farm, TROUBLE_STARTS);
+    case TELL:
         break;
     }
     return true;

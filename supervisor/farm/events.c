@@ -55,6 +55,14 @@ static const struct reason_row reasons[] = {
     [REASON_RELOADED] = {"Reloaded", false},
     [REASON_RELOAD_FAILED] = {"ReloadFailed", true},
     [REASON_ROLLING_RESTART] = {"RollingRestart", false},
+    [REASON_ACCEPT_FAILED] = {"AcceptFailed", true},
+    [REASON_PROBES_FAILED] = {"ProbesFailed", true},
+    [REASON_STARTS_FAILED] = {"StartsFailed", true},
+    [REASON_STATE_NOT_SAVED] = {"StateNotSaved", true},
+    [REASON_LOGS_NOT_KEPT] = {"LogsNotKept", true},
+    [REASON_STATISTICS_MISSING] = {"StatisticsMissing", true},
+    [REASON_CGROUPS_LEFT] = {"CgroupsLeft", true},
+    [REASON_RECOVERED] = {"Recovered", false},
 };
 _Static_assert(sizeof(reasons) / sizeof(reasons[0]) == REASON_COUNT, "one row for each reason");
 

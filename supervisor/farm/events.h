@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define EVENTS_CAPACITY 4096
-#define EVENT_MESSAGE_MAX 224
+#define EVENT_MESSAGE_MAX 320
 
 /* One row each in events.c: the name as in the API ("OOMKilled") and whether it is a warning. */
 enum event_reason {
@@ -40,6 +40,14 @@ enum event_reason {
     REASON_RELOADED,
     REASON_RELOAD_FAILED,
     REASON_ROLLING_RESTART,
+    REASON_ACCEPT_FAILED, /* and the next ones: what farmd is in want of, see trouble.h */
+    REASON_PROBES_FAILED,
+    REASON_STARTS_FAILED,
+    REASON_STATE_NOT_SAVED,
+    REASON_LOGS_NOT_KEPT,
+    REASON_STATISTICS_MISSING,
+    REASON_CGROUPS_LEFT,
+    REASON_RECOVERED, /* one of these is over */
     REASON_COUNT
 };
 

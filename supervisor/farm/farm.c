@@ -72,6 +72,19 @@ void farm_server_changed(struct farm *farm, struct server *server)
     statefile_touch(farm->statefile);
 }
 
+void farm_trouble(struct farm *farm, enum trouble trouble, const struct error *err)
+{
+    if (err)
+        trouble_struck(farm->troubles, trouble, err);
+    else
+        trouble_passed(farm->troubles, trouble);
+}
+
+bool farm_has_trouble(const struct farm *farm, enum trouble trouble)
+{
+    return trouble_is_on(farm->troubles, trouble);
+}
+
 /* --- starting --- */
 
 static void start_next_batch(uv_idle_t *idle);

@@ -9,6 +9,7 @@
 #include "supervisor/config/settings.h"
 #include "supervisor/farm/events.h"
 #include "supervisor/farm/server.h"
+#include "supervisor/farm/trouble.h"
 #include "supervisor/runtime/runtime.h"
 
 #include <stddef.h>
@@ -90,7 +91,11 @@ int farm_rolling_restart(struct farm *farm, const int *ids, size_t count, unsign
 void farm_act_many(struct farm *farm, const int *ids, size_t count, enum server_action action, server_done_fn on_server,
                    farm_done_fn done, void *data);
 
-/* --- from the parts below (server.c, sampler.c) --- */
+/* --- from the parts of farmd --- */
+
+/* Something that farmd tries again and again failed with `err`, or went well (NULL); see trouble.h. */
+void farm_trouble(struct farm *farm, enum trouble trouble, const struct error *err);
+bool farm_has_trouble(const struct farm *farm, enum trouble trouble);
 
 void farm_server_changed(struct farm *farm, struct server *server); /* state, health or limits: state file, progress */
 

@@ -13,6 +13,7 @@ struct farm_change;
 struct log_keeper;
 struct sampler;
 struct statefile;
+struct troubles;
 
 struct farm {
     uv_loop_t *loop;
@@ -23,6 +24,7 @@ struct farm {
     int lock_fd;
 
     struct events *events;
+    struct troubles *troubles;
     struct sampler *sampler;
     struct log_keeper *log_keeper;
     struct statefile *statefile;

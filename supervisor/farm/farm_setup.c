@@ -47,6 +47,13 @@ static void compose_state(struct buffer *out, void *data)
     }
 }
 
+static void report_state(const struct error *err, void *data)
+{
+    farm_trouble(data, TROUBLE_STATE, err);
+}
+
+static const struct statefile_calls statefile_calls = {.compose = compose_state, .report = report_state};
+
 static void flush_events(uv_prepare_t *prepare)
 {
     struct farm *farm = prepare->data;
@@ -106,8 +113,9 @@ int farm_new(uv_loop_t *loop, struct settings *settings, const struct runtime_op
     }
 
     made->events = events_new();
+    made->troubles = troubles_new(loop, made->events);
     init_handles(made);
-    made->statefile = statefile_new(loop, made->paths.state, compose_state, made);
+    made->statefile = statefile_new(loop, made->paths.state, &statefile_calls, made);
     made->log_keeper = log_keeper_new(made);
     made->sampler = sampler_new(made);
     add_all_servers(made);
@@ -144,6 +152,7 @@ void farm_free(struct farm *farm)
     events_flush(farm->events);
     farm->ops->close(farm->runtime);
     statefile_free(farm->statefile);
+    troubles_free(farm->troubles);
     rmdir(farm->paths.runtime_dir);
     rmdir(farm->settings->runtime_dir); /* unless another farm has files there */
     lock_release(farm->paths.lock, farm->lock_fd);

@@ -4,23 +4,26 @@
  */
 #include "supervisor/farm/log_keeper.h"
 
-#include "core/log.h"
 #include "core/memory.h"
 #include "supervisor/farm/background.h"
 #include "supervisor/farm/logfile.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 
 #define INTERVAL_MS 1000
 #define BUSY_INTERVAL_MS 50 /* for a while after a cut: a loop that prints fills the bound several times a second */
 #define BUSY_ROUNDS 20
+#define ROOM_MIN (UINT64_C(64) << 10) /* a file system with less is full: what is left may be of no use to a log */
 
 struct log_keeper {
     struct farm *farm;
     struct background background;
+    char *directory;
     char **paths; /* the thread's while it works */
     size_t count;
-    bool stale, closed, failed_before;
+    bool stale, closed;
     unsigned busy_rounds; /* still to come at the short interval */
     struct error result;
 };
@@ -49,6 +52,20 @@ static void set_next(struct log_keeper *keeper)
     background_set(&keeper->background, keeper->busy_rounds ? BUSY_INTERVAL_MS : INTERVAL_MS);
 }
 
+/* Servers write by themselves, so nobody but they sees that there is no room; what most of them do then is to lose it. */
+static int check_room(const char *directory, struct error *err)
+{
+    struct statvfs space;
+    if (statvfs(directory, &space) < 0 || space.f_frsize == 0)
+        return 0; /* a file system that cannot tell */
+    if ((uint64_t)space.f_bavail >= ROOM_MIN / space.f_frsize)
+        return 0;
+    return error_set(err, ENOSPC,
+                     "the file system of %s is full, so what servers print is lost; make room there, or start farmd "
+                     "with another --state-dir",
+                     directory);
+}
+
 static void work(void *owner)
 {
     struct log_keeper *keeper = owner;
@@ -59,14 +76,14 @@ static void work(void *owner)
         if (logfile_trim(keeper->paths[i], &keeper->result) > 0)
             keeper->busy_rounds = BUSY_ROUNDS;
     }
+    if (keeper->result.code == 0)
+        check_room(keeper->directory, &keeper->result);
 }
 
 static void on_done(void *owner)
 {
     struct log_keeper *keeper = owner;
-    if (keeper->result.code && !keeper->failed_before)
-        log_warning("%s; logs may grow beyond their bound", keeper->result.message);
-    keeper->failed_before = keeper->result.code != 0;
+    farm_trouble(keeper->farm, TROUBLE_LOGS, keeper->result.code ? &keeper->result : NULL);
     set_next(keeper);
 }
 
@@ -79,8 +96,10 @@ static void prepare(void *owner)
 
 static void on_freed(void *owner)
 {
-    free_paths(owner);
-    free(owner);
+    struct log_keeper *keeper = owner;
+    free_paths(keeper);
+    free(keeper->directory);
+    free(keeper);
 }
 
 static const struct background_calls calls = {.prepare = prepare, .work = work, .done = on_done, .freed = on_freed};
@@ -90,6 +109,7 @@ struct log_keeper *log_keeper_new(struct farm *farm)
     struct log_keeper *keeper = xcalloc(1, sizeof(*keeper));
     keeper->farm = farm;
     keeper->stale = true;
+    keeper->directory = xasprintf("%s/logs", farm_settings(farm)->state_dir);
     background_init(&keeper->background, farm_loop(farm), &calls, keeper);
     set_next(keeper);
     return keeper;

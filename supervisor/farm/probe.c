@@ -37,7 +37,9 @@ static bool says_degraded(const char *body, size_t length)
 void probe_judge(const struct http_client_response *response, struct probe_result *result)
 {
     *result = (struct probe_result){.status = PROBE_STATUS_ERROR, .duration_ns = response->duration_ns};
-    if (response->outcome != HTTP_OK)
+    if (response->outcome == HTTP_LOCAL_ERROR)
+        snprintf(result->error, sizeof(result->error), "not asked: %s", strerror(-response->error));
+    else if (response->outcome != HTTP_OK)
         snprintf(result->error, sizeof(result->error), "%s", http_outcome_text(response->outcome));
     else if (response->status < 200 || response->status > 399)
         snprintf(result->error, sizeof(result->error), "HTTP %d", response->status);

@@ -171,9 +171,16 @@ static void on_answer(void *data, const struct http_client_response *response)
     slot->request = NULL;
     probe_judge(response, &result);
     unsigned duties = slot->duties;
+    struct farm *farm = slot->prober->server->farm;
+    struct error err;
     /* farmd itself is short of descriptors or memory: that says nothing of the server. */
-    if (response->outcome != HTTP_LOCAL_ERROR)
+    if (response->outcome == HTTP_LOCAL_ERROR) {
+        error_set_errno(&err, -response->error, "asking %s", slot->prober->server->name);
+        farm_trouble(farm, TROUBLE_PROBES, &err);
+    } else {
+        farm_trouble(farm, TROUBLE_PROBES, NULL);
         take_result(slot, &result);
+    }
     /* The result may have ended the schedule or begun another one. */
     if (slot->prober->server && slot->duties == duties && !uv_is_active((uv_handle_t *)&slot->timer) && !slot->request)
         set_next_turn(slot);

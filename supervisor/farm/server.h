@@ -88,7 +88,7 @@ struct server {
     int64_t ended_at_ms;        /* monotonic; of the last ending, for "back in 21 ms" */
     int64_t next_restart_at_us; /* real time, in backoff; else 0 */
     struct server_last_exit last_exit;
-    char error[200]; /* why it does not run; "" while it does */
+    char error[256]; /* why it does not run; "" while it does */
     struct server_stats stats;
 
     struct backoff backoff;

@@ -219,7 +219,7 @@ void server_note_ending(struct server *server, enum lifecycle_event event)
     else
         reason = own->spawn_error.code == EADDRINUSE ? REASON_PORT_TAKEN : REASON_START_FAILED;
 
-    char detail[160];
+    char detail[200];
     describe(server, reason, spawned, detail, sizeof(detail));
     bool is_start = reason == REASON_START_FAILED || reason == REASON_PORT_TAKEN;
     if (detail[0])
@@ -228,6 +228,8 @@ void server_note_ending(struct server *server, enum lifecycle_event event)
         put(own->ending, sizeof(own->ending), "%s", verbs[reason]);
     own->ending_code = code_of(reason, spawned, server);
     note_last_exit(server, reason, spawned);
+    if (!spawned && trouble_is_want(own->spawn_error.code))
+        farm_trouble(server->farm, TROUBLE_STARTS, &own->spawn_error);
     report_ending(server, reason, detail);
 }
 
@@ -311,7 +313,7 @@ static void describe_streak(const struct server *server, char *out, size_t size)
 
 void server_report_wait(struct server *server)
 {
-    char what[200], delay[24];
+    char what[280], delay[24];
     describe_streak(server, what, sizeof(what));
     units_format_duration(delay, server->own->retry_delay_ms);
     struct event *event = events_add(farm_events(server->farm), REASON_BACKOFF, server->id, "%s %s; next try in %s",
@@ -321,7 +323,7 @@ void server_report_wait(struct server *server)
 
 void server_report_give_up(struct server *server)
 {
-    char what[200];
+    char what[280];
     describe_streak(server, what, sizeof(what));
     events_add(farm_events(server->farm), REASON_GAVE_UP, server->id, "%s %s; given up until it is started by hand",
                server->name, what);

@@ -51,7 +51,7 @@ struct server_private {
     int64_t streak_began_ms;  /* of the failures that the backoff counts */
     int64_t retry_delay_ms;
     int ending_code;  /* errno for those who waited for a start */
-    char ending[160]; /* "crashed (exit 1)" */
+    char ending[240]; /* "crashed (exit 1)" */
 };
 
 extern const struct runtime_events server_runtime_events; /* owner: struct server */

@@ -135,6 +135,7 @@ void server_spawn(struct server *server)
         server_event(server, EVENT_SPAWN_FAILED);
         return;
     }
+    farm_trouble(server->farm, TROUBLE_STARTS, NULL);
     begin_run(server);
 }
 

@@ -22,6 +22,7 @@
 #define HEADER "farmd-state 1"
 #define BOOT "boot "
 #define DELAY_MS 100           /* many changes come together */
+#define RETRY_MS 2000          /* after a failure */
 #define FILE_MAX (1024 * 1024) /* more than SETTINGS_MAX_SERVERS lines need */
 #define BOOT_ID_LENGTH 36
 
@@ -153,9 +154,9 @@ struct statefile {
     struct background background;
     char *path;
     char *temporary;
-    void (*compose)(struct buffer *out, void *data);
+    const struct statefile_calls *calls;
     void *data;
-    bool dirty, held, closed, failed_before;
+    bool dirty, held, closed;
     struct buffer text;  /* belongs to the thread while it works */
     struct error result; /* likewise */
 };
@@ -173,26 +174,27 @@ static int replace(const struct statefile *file, struct error *err)
             return error_set_errno(err, errno, "writing %s", file->temporary);
         done += n > 0 ? (size_t)n : 0;
     }
-    if (fsync(fd) < 0 || rename(file->temporary, file->path) < 0)
-        return error_set_errno(err, errno, "replacing %s", file->path);
-    return 0;
+    if (fsync(fd) < 0)
+        return error_set_errno(err, errno, "writing %s", file->temporary);
+    return rename(file->temporary, file->path) == 0 ? 0 : error_set_errno(err, errno, "replacing %s", file->path);
 }
 
 static void work(void *owner)
 {
     struct statefile *file = owner;
     file->result = (struct error){0};
-    replace(file, &file->result);
+    if (replace(file, &file->result) < 0)
+        unlink(file->temporary); /* what is on a full disk is in somebody's way */
 }
 
 static void on_done(void *owner)
 {
     struct statefile *file = owner;
-    if (file->result.code && !file->failed_before)
-        log_warning("%s; leftovers of this run may not be found after a crash", file->result.message);
-    file->failed_before = file->result.code != 0;
+    bool failed = file->result.code != 0;
+    file->calls->report(failed ? &file->result : NULL, file->data);
+    file->dirty |= failed;
     if (file->dirty && !file->held)
-        background_set(&file->background, DELAY_MS);
+        background_set(&file->background, failed ? RETRY_MS : DELAY_MS);
 }
 
 static void prepare(void *owner)
@@ -202,7 +204,7 @@ static void prepare(void *owner)
     read_boot_id(boot_id);
     buffer_clear(&file->text);
     buffer_printf(&file->text, HEADER "\n" BOOT "%s\n", boot_id);
-    file->compose(&file->text, file->data);
+    file->calls->compose(&file->text, file->data);
     buffer_append_text(&file->text, "end\n");
     file->dirty = false;
 }
@@ -218,17 +220,17 @@ static void on_freed(void *owner)
     free(file);
 }
 
-static const struct background_calls calls = {.prepare = prepare, .work = work, .done = on_done, .freed = on_freed};
+static const struct background_calls background_calls = {
+    .prepare = prepare, .work = work, .done = on_done, .freed = on_freed};
 
-struct statefile *statefile_new(uv_loop_t *loop, const char *path, void (*compose)(struct buffer *out, void *data),
-                                void *data)
+struct statefile *statefile_new(uv_loop_t *loop, const char *path, const struct statefile_calls *calls, void *data)
 {
     struct statefile *file = xcalloc(1, sizeof(*file));
     file->path = xstrdup(path);
     file->temporary = xasprintf("%s.new", path);
-    file->compose = compose;
+    file->calls = calls;
     file->data = data;
-    background_init(&file->background, loop, &calls, file);
+    background_init(&file->background, loop, &background_calls, file);
     return file;
 }
 

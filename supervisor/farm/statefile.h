@@ -18,9 +18,13 @@ int statefile_load(const char *path, struct runtime_leftover **leftovers, size_t
 
 struct statefile;
 
-/* `compose` appends a line for each process (statefile_add) whenever the file is to be written. */
-struct statefile *statefile_new(uv_loop_t *loop, const char *path, void (*compose)(struct buffer *out, void *data),
-                                void *data);
+struct statefile_calls {
+    void (*compose)(struct buffer *out, void *data); /* appends a line for each process (statefile_add) */
+    /* After each try to write it; `err` NULL: it is written. One that failed is tried again after a while. */
+    void (*report)(const struct error *err, void *data);
+};
+
+struct statefile *statefile_new(uv_loop_t *loop, const char *path, const struct statefile_calls *calls, void *data);
 void statefile_add(struct buffer *out, int server_id, pid_t pid, uint64_t start_time);
 void statefile_touch(struct statefile *file); /* something changed */
 void statefile_hold(struct statefile *file);  /* no more writing: what the file says stays true enough until removal */

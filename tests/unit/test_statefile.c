@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static char directory[64], path[80], broken[96];
@@ -57,12 +58,25 @@ static char *boot_id(void)
     return id;
 }
 
+static unsigned written, failed; /* as reported */
+static int failure;
+
 static void compose(struct buffer *out, void *data)
 {
     int *count = data;
     for (int i = 1; i <= *count; i++)
         statefile_add(out, i, 1000 + i, 5000000000u + (unsigned)i);
 }
+
+static void report(const struct error *result, void *data)
+{
+    (void)data;
+    written += result == NULL;
+    failed += result != NULL;
+    failure = result ? result->code : failure;
+}
+
+static const struct statefile_calls calls = {.compose = compose, .report = report};
 
 /* Runs the loop until the file has been written anew. */
 static void write_and_wait(uv_loop_t *loop, struct statefile *file)
@@ -81,7 +95,7 @@ static void test_written_and_read_back(void **state)
     uv_loop_t loop;
     uv_loop_init(&loop);
     int count = 3;
-    struct statefile *file = statefile_new(&loop, path, compose, &count);
+    struct statefile *file = statefile_new(&loop, path, &calls, &count);
     write_and_wait(&loop, file);
     struct runtime_leftover *leftovers = NULL;
     size_t found = 0;
@@ -105,13 +119,41 @@ static void test_written_and_read_back(void **state)
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
+/* What cannot be written is tried again by itself. */
+static void test_tried_again_after_a_failure(void **state)
+{
+    (void)state;
+    uv_loop_t loop;
+    uv_loop_init(&loop);
+    int count = 1;
+    char temporary[96];
+    struct statefile *file = statefile_new(&loop, path, &calls, &count);
+    snprintf(temporary, sizeof(temporary), "%s.new", path);
+    assert_int_equal(mkdir(temporary, 0700), 0);
+    written = failed = 0;
+    statefile_touch(file);
+    int64_t deadline = clock_monotonic_ms() + 10000;
+    while (failed == 0 && clock_monotonic_ms() < deadline)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_int_equal(failed, 1);
+    assert_int_equal(failure, EISDIR);
+    assert_int_equal(rmdir(temporary), 0);
+    while (written == 0 && clock_monotonic_ms() < deadline)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_int_equal(written, 1);
+    assert_int_equal(access(path, F_OK), 0);
+    statefile_free(file);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+}
+
 static void test_held_back(void **state)
 {
     (void)state;
     uv_loop_t loop;
     uv_loop_init(&loop);
     int count = 1;
-    struct statefile *file = statefile_new(&loop, path, compose, &count);
+    struct statefile *file = statefile_new(&loop, path, &calls, &count);
     statefile_touch(file);
     statefile_hold(file);
     statefile_touch(file);
@@ -188,8 +230,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
-        TEST(test_written_and_read_back), TEST(test_held_back), TEST(test_what_is_not_whole),
-        TEST(test_another_boot),          TEST(test_no_file),   TEST(test_bytes_of_any_kind),
+        TEST(test_written_and_read_back),
+        TEST(test_tried_again_after_a_failure),
+        TEST(test_held_back),
+        TEST(test_what_is_not_whole),
+        TEST(test_another_boot),
+        TEST(test_no_file),
+        TEST(test_bytes_of_any_kind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
