@@ -131,6 +131,14 @@ unsigned settings_total_servers(const struct settings *settings);
 struct buffer;
 void settings_print(const struct settings *settings, struct buffer *out);
 
+/* What farmd is bound to while it runs (addresses, ports, directories, enforcement): settings_keep_bound puts the values
+ * in force into newer settings and appends the paths of those that differed ("api.host, api.port"). The other two are for
+ * another farmd that is to go on in its place: one prints them, a line each, and the other checks that it would have the
+ * same; -EINVAL names the first that differs. */
+void settings_keep_bound(struct settings *settings, const struct settings *in_force, struct buffer *names);
+void settings_print_bound(const struct settings *settings, struct buffer *out);
+int settings_check_bound(const struct settings *settings, const char *printed, struct error *err);
+
 /* What is allowed but can't come true on a machine with so many cores and bytes of memory: a limit above all of it. One
  * sentence a line; nothing when all is well. */
 void settings_warn(const struct settings *settings, unsigned cores, uint64_t memory, struct buffer *out);

@@ -95,6 +95,7 @@ struct setting {
     const struct setting_type *type;
     const struct setting_type *variable_type; /* NULL: as `type` */
     size_t offset;                            /* in struct settings or struct group_settings */
+    bool bound;                               /* farmd keeps to it while it runs: a reload does not change it */
     double min, max;                          /* of numbers, sizes (bytes) and durations (ms) */
     const char *preset;                       /* the default, written as in farm.yaml; NULL: none, or settled later */
     const char *allowed;                      /* "allowed 1 to 10000" */

@@ -9,7 +9,6 @@
 #include "supervisor/farm/server_private.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -358,57 +357,18 @@ static void keep_scaled(struct farm_change *change, const struct settings *old, 
     }
 }
 
-/* What farmd is bound to while it runs. */
-static const struct fixed_setting {
-    const char *path;
-    enum { FIXED_HOST, FIXED_DIRECTORY, FIXED_PORT, FIXED_ENFORCE } kind;
-    size_t offset;
-} fixed_settings[] = {
-    {"api.host", FIXED_HOST, offsetof(struct settings, api.host)},
-    {"api.port", FIXED_PORT, offsetof(struct settings, api.port)},
-    {"dashboard.host", FIXED_HOST, offsetof(struct settings, dashboard.host)},
-    {"dashboard.port", FIXED_PORT, offsetof(struct settings, dashboard.port)},
-    {"enforce", FIXED_ENFORCE, offsetof(struct settings, enforce)},
-    {"state_dir", FIXED_DIRECTORY, offsetof(struct settings, state_dir)},
-    {"runtime_dir", FIXED_DIRECTORY, offsetof(struct settings, runtime_dir)},
-};
-
-static bool swap_texts(char **a, char **b)
+/* What farmd is bound to stays as it is. */
+static void keep_bound(struct farm_change *change, const struct settings *old, struct settings *new)
 {
-    bool differ = !*a != !*b || (*a && strcmp(*a, *b) != 0);
-    char *kept = *a;
-    *a = *b;
-    *b = kept;
-    return differ;
-}
-
-/* Puts the value in force into `new`; whether that asked for another. */
-static bool keep_fixed(const struct fixed_setting *fixed, struct settings *old, struct settings *new)
-{
-    void *was = (char *)old + fixed->offset, *wanted = (char *)new + fixed->offset;
-    size_t size = fixed->kind == FIXED_PORT ? sizeof(uint16_t) : sizeof(enum enforce_mode);
-    if (fixed->kind == FIXED_HOST || fixed->kind == FIXED_DIRECTORY)
-        return swap_texts(was, wanted);
-    bool differ = memcmp(was, wanted, size) != 0;
-    memcpy(wanted, was, size);
-    return differ;
-}
-
-static void keep_all_fixed(struct farm_change *change, struct settings *old, struct settings *new)
-{
-    unsigned count = 0;
-    bool other_host = false;
-    for (size_t i = 0; i < ARRAY_SIZE(fixed_settings); i++) {
-        if (!keep_fixed(&fixed_settings[i], old, new))
-            continue;
-        buffer_printf(&change->notes, "%s%s", count++ ? ", " : "; ", fixed_settings[i].path);
-        other_host = other_host || fixed_settings[i].kind == FIXED_HOST;
-    }
-    if (count > 0)
-        buffer_printf(&change->notes, " take%s effect at the next start", count == 1 ? "s" : "");
+    struct buffer names = BUFFER_EMPTY;
+    settings_keep_bound(new, old, &names);
+    if (names.length > 0)
+        buffer_printf(&change->notes, "; %s take%s effect at the next start", names.data,
+                      strchr(names.data, ',') ? "" : "s");
     /* Going without a token was checked for the new addresses; the old ones still listen. */
-    if (other_host && !new->token && !new->allow_unauthenticated)
-        swap_texts(&old->token, &new->token);
+    if (names.length > 0 && strstr(names.data, ".host") && !new->token && !new->allow_unauthenticated)
+        new->token = xstrdup(old->token);
+    buffer_done(&names);
 }
 
 void farm_reload(struct farm *farm, struct settings *settings, farm_done_fn done, void *data)
@@ -425,7 +385,7 @@ void farm_reload(struct farm *farm, struct settings *settings, farm_done_fn done
     }
     struct farm_change *change = change_new(farm, done, data);
     change->old = farm->settings;
-    keep_all_fixed(change, change->old, settings);
+    keep_bound(change, change->old, settings);
     keep_scaled(change, change->old, settings);
     farm->settings = settings;
     for (size_t g = 0; g < change->old->group_count; g++)

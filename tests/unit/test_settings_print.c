@@ -125,12 +125,50 @@ static void prints_as_people_write(void **state)
     settings_free(settings);
 }
 
+/* Checks `flags` against what is printed of a farm started with `--port 8100 --state-dir /tmp/a`. */
+static int check_bound(const char *flags, struct error *err)
+{
+    struct settings *running = settings_fixture_load("--port 8100 --state-dir /tmp/a");
+    struct settings *next = settings_fixture_load(flags);
+    struct buffer text = BUFFER_EMPTY;
+    settings_print_bound(running, &text);
+    int code = settings_check_bound(next, text.data, err);
+    buffer_done(&text);
+    settings_free(running);
+    settings_free(next);
+    return code;
+}
+
+static void what_a_farm_is_bound_to_must_be_the_same(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    assert_int_equal(check_bound("--port 8100 --state-dir /tmp/a --servers 3 --token abcdefghijklmnop", &err), 0);
+    assert_true(check_bound("--port 8101 --state-dir /tmp/a", &err) < 0);
+    assert_non_null(strstr(err.message, "the settings say api.port: 8101, the farm runs with api.port: 8100"));
+    assert_true(check_bound("--port 8100 --state-dir /tmp/b", &err) < 0);
+    assert_true(check_bound("--port 8100 --state-dir /tmp/a --enforce none", &err) < 0);
+}
+
+static void what_an_older_farm_says_and_nobody_knows_is_fine(void **state)
+{
+    (void)state;
+    struct settings *settings = settings_fixture_load("");
+    assert_int_equal(settings_check_bound(settings, "api.port: 8000\ngone.since: 1\n", NULL), 0);
+    settings_free(settings);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, settings_fixture_clear)
     const struct CMUnitTest tests[] = {
-        TEST(reads_the_defaults_back),  TEST(reads_flags_and_variables_back), TEST(reads_groups_and_strange_texts_back),
-        TEST(does_not_print_the_token), TEST(prints_as_people_write),
+        TEST(reads_the_defaults_back),
+        TEST(reads_flags_and_variables_back),
+        TEST(reads_groups_and_strange_texts_back),
+        TEST(does_not_print_the_token),
+        TEST(prints_as_people_write),
+        TEST(what_a_farm_is_bound_to_must_be_the_same),
+        TEST(what_an_older_farm_says_and_nobody_knows_is_fine),
     };
     return cmocka_run_group_tests(tests, settings_fixture_enter, settings_fixture_leave);
 }
