@@ -55,9 +55,12 @@ struct http_client {
     bool overdue; /* the time limit passed; what has already arrived is still looked at */
     size_t max_body;
     size_t *body_room;
+    struct budget *memory;
     size_t room_taken;
     uint64_t started_ns;
-    struct buffer request; /* as sent; kept for a replay */
+    struct buffer request; /* its head as sent; kept for a replay, as the body is by the caller */
+    const char *request_body;
+    size_t request_body_length;
     struct buffer body;
     void (*on_done)(void *data, const struct http_client_response *response);
     void *data;
@@ -97,6 +100,7 @@ static void give_room_back(struct http_client *client)
 {
     if (client->body_room)
         *client->body_room += client->room_taken;
+    budget_give(client->memory, client->room_taken);
     client->room_taken = 0;
 }
 
@@ -215,16 +219,16 @@ static int on_body(llhttp_t *parser, const char *at, size_t length)
         connection->failure = HTTP_NO_ROOM;
         return HPE_USER;
     }
-    if (!buffer_try_reserve(&client->body, length)) {
-        client->local_error = -ENOMEM;
+    if (!budget_has(client->memory, length) || !buffer_try_reserve(&client->body, length)) {
+        client->local_error = budget_has(client->memory, length) ? -ENOMEM : -ENOBUFS;
         connection->failure = HTTP_LOCAL_ERROR;
         return HPE_USER;
     }
     buffer_append(&client->body, at, length);
-    if (client->body_room) {
+    budget_take(client->memory, length);
+    if (client->body_room)
         *client->body_room -= length;
-        client->room_taken += length;
-    }
+    client->room_taken += length;
     return 0;
 }
 
@@ -338,8 +342,10 @@ static int write_request(struct connection *connection)
     begin_parsing(connection);
     connection->writing = true;
     connection->write.data = connection;
-    uv_buf_t buf = uv_buf_init(client->request.data, (unsigned)client->request.length);
-    return uv_write(&connection->write, (uv_stream_t *)&connection->tcp, &buf, 1, on_written);
+    uv_buf_t pieces[2] = {uv_buf_init(client->request.data, (unsigned)client->request.length),
+                          uv_buf_init((char *)client->request_body, (unsigned)client->request_body_length)};
+    unsigned count = client->request_body_length > 0 ? 2 : 1;
+    return uv_write(&connection->write, (uv_stream_t *)&connection->tcp, pieces, count, on_written);
 }
 
 /* Two ends of one socket: connecting to a free port of the range that the kernel picks local ports from can meet
@@ -469,7 +475,7 @@ static bool compose(struct http_client *client, const struct http_client_request
     struct buffer *out = &client->request;
 
     buffer_clear(out);
-    if (request->body_length > UINT32_MAX / 2 || !buffer_try_reserve(out, request->body_length + 512))
+    if (request->body_length > UINT32_MAX / 2 || !buffer_try_reserve(out, 512))
         return false;
     buffer_printf(out, "%s %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n", request->method, request->target, client->port);
     if (request->close)
@@ -481,7 +487,6 @@ static bool compose(struct http_client *client, const struct http_client_request
     if (request->headers)
         buffer_append_text(out, request->headers);
     buffer_append(out, "\r\n", 2);
-    buffer_append(out, request->body, request->body_length);
     return true;
 }
 
@@ -510,6 +515,9 @@ void http_client_send(struct http_client *client, const struct http_client_reque
     client->close = request->close;
     client->max_body = request->max_body;
     client->body_room = request->body_room;
+    client->memory = request->memory;
+    client->request_body = request->body;
+    client->request_body_length = request->body_length;
     client->started_ns = (uint64_t)clock_monotonic_ns();
     client->on_done = on_done;
     client->data = data;

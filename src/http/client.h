@@ -5,6 +5,7 @@
 #ifndef HTTP_CLIENT_H
 #define HTTP_CLIENT_H
 
+#include "core/budget.h"
 #include "http/http.h"
 
 #include <stdbool.h>
@@ -30,14 +31,16 @@ struct http_client_request {
     const char *target;       /* "/health" */
     const char *content_type; /* of the body; NULL for none */
     const char *headers;      /* further lines, each "Name: value\r\n", or NULL */
-    const void *body;         /* copied */
+    const void *body;         /* must live until on_done or http_client_free */
     size_t body_length;
     unsigned timeout_ms; /* for the whole exchange, connecting included; 0 means none */
     size_t max_body;     /* bytes of answer body kept; 0: the body is read and dropped, of any size */
     size_t
         *body_room; /* bytes for the bodies of several requests together, may be NULL: taken as a body comes in, given
                             back when it is of no use; what an HTTP_OK body has taken stays taken */
-    bool close;     /* sends Connection: close and does not keep the connection */
+    struct budget
+        *memory; /* likewise for all bodies of the program; without room in it HTTP_LOCAL_ERROR with -ENOBUFS */
+    bool close;  /* sends Connection: close and does not keep the connection */
 };
 
 struct http_client_response {

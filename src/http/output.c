@@ -13,6 +13,7 @@
 struct queued_write {
     uv_write_t write;
     size_t length;
+    char *taken_over; /* instead of data; may be NULL */
     char data[];
 };
 
@@ -46,15 +47,22 @@ void output_take_back(struct http_request *request)
     request->sent = 0;
 }
 
+static void queued_free(struct queued_write *queued)
+{
+    free(queued->taken_over);
+    free(queued);
+}
+
 static void on_written(uv_write_t *write, int status)
 {
     struct connection *conn = write->handle->data;
     struct queued_write *queued = (struct queued_write *)write;
 
     conn->queued -= queued->length;
+    budget_give(conn->server->options.memory, queued->length);
     if (status == 0)
         conn->server->bytes_sent += queued->length;
-    free(queued);
+    queued_free(queued);
     if (conn->state == CONNECTION_CLOSED)
         return;
     if (status < 0) {
@@ -74,29 +82,48 @@ static void on_written(uv_write_t *write, int status)
     connection_process(conn);
 }
 
-/* Copies what is left of two pieces after `skip` bytes of them and has libuv send it when the peer reads again. */
-static void queue_rest(struct connection *conn, const uv_buf_t pieces[2], size_t total, size_t skip)
+/* What is left of two pieces after `skip` bytes of them: copied, or where it lies in `body` (may be NULL), taken over. */
+static struct queued_write *queued_new(const uv_buf_t pieces[2], size_t total, size_t skip, struct buffer *body,
+                                       uv_buf_t *rest)
 {
     size_t length = total - skip;
-    struct queued_write *queued = malloc(sizeof *queued + length);
-    if (!queued) {
+    bool take_over = body && skip >= pieces[0].len;
+    struct queued_write *queued = malloc(sizeof *queued + (take_over ? 0 : length));
+    if (!queued)
+        return NULL;
+    queued->length = length;
+    queued->taken_over = take_over ? buffer_detach(body) : NULL;
+    if (take_over) {
+        *rest = uv_buf_init(queued->taken_over + (skip - pieces[0].len), (unsigned)length);
+        return queued;
+    }
+    char *to = queued->data;
+    for (int i = 0; i < 2; i++) {
+        size_t before = skip < pieces[i].len ? skip : pieces[i].len;
+        memcpy(to, pieces[i].base + before, pieces[i].len - before);
+        to += pieces[i].len - before;
+        skip -= before;
+    }
+    *rest = uv_buf_init(queued->data, (unsigned)length);
+    return queued;
+}
+
+/* Has libuv send the rest when the peer reads again. */
+static void queue_rest(struct connection *conn, const uv_buf_t pieces[2], size_t total, size_t skip,
+                       struct buffer *body)
+{
+    size_t length = total - skip;
+    struct budget *memory = conn->server->options.memory;
+    uv_buf_t rest;
+    if (!budget_take(memory, length)) {
         connection_close(conn);
         return;
     }
-    queued->length = length;
-    char *to = queued->data;
-    for (int i = 0; i < 2; i++) {
-        if (skip >= pieces[i].len) {
-            skip -= pieces[i].len;
-            continue;
-        }
-        memcpy(to, pieces[i].base + skip, pieces[i].len - skip);
-        to += pieces[i].len - skip;
-        skip = 0;
-    }
-    uv_buf_t buf = uv_buf_init(queued->data, (unsigned)length);
-    if (uv_write(&queued->write, (uv_stream_t *)&conn->tcp, &buf, 1, on_written) < 0) {
-        free(queued);
+    struct queued_write *queued = queued_new(pieces, total, skip, body, &rest);
+    if (!queued || uv_write(&queued->write, (uv_stream_t *)&conn->tcp, &rest, 1, on_written) < 0) {
+        if (queued)
+            queued_free(queued);
+        budget_give(memory, length);
         connection_close(conn);
         return;
     }
@@ -124,8 +151,8 @@ static ssize_t send_now(struct connection *conn, const uv_buf_t pieces[2])
     return errno == EAGAIN || errno == ENOBUFS ? 0 : -errno;
 }
 
-/* Sends what was collected and `tail` behind it. */
-static void flush_with(struct connection *conn, const void *tail, size_t tail_length)
+/* Sends what was collected and `tail` behind it, which may be all of `body` (else NULL). */
+static void flush_with(struct connection *conn, const void *tail, size_t tail_length, struct buffer *body)
 {
     struct output *out = &conn->server->output;
     size_t collected = out->owner == conn ? out->length : 0;
@@ -145,14 +172,14 @@ static void flush_with(struct connection *conn, const void *tail, size_t tail_le
     }
     conn->server->bytes_sent += (size_t)sent;
     if ((size_t)sent < total)
-        queue_rest(conn, pieces, total, (size_t)sent);
+        queue_rest(conn, pieces, total, (size_t)sent, body);
     output_disown(conn);
 }
 
 void output_flush(struct connection *conn)
 {
     if (conn->server->output.owner == conn)
-        flush_with(conn, NULL, 0);
+        flush_with(conn, NULL, 0, NULL);
 }
 
 char *output_reserve(struct connection *conn, size_t length)
@@ -192,7 +219,7 @@ void output_send(struct connection *conn, const void *data, size_t length)
     if (conn->state == CONNECTION_CLOSED || length == 0)
         return;
     if (length > OUTPUT_COPY_MAX) {
-        flush_with(conn, data, length);
+        flush_with(conn, data, length, NULL);
         return;
     }
     char *to = output_reserve(conn, length);
@@ -200,4 +227,13 @@ void output_send(struct connection *conn, const void *data, size_t length)
         return;
     memcpy(to, data, length);
     output_commit(conn, length);
+}
+
+void output_send_buffer(struct connection *conn, struct buffer *body)
+{
+    if (conn->state != CONNECTION_CLOSED && body->length > OUTPUT_COPY_MAX)
+        flush_with(conn, body->data, body->length, body);
+    else
+        output_send(conn, body->data, body->length);
+    buffer_done(body);
 }

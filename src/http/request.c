@@ -5,10 +5,16 @@
 
 #include <string.h>
 
+void request_drop_body(struct http_request *request)
+{
+    budget_give(request->connection->server->options.memory, request->collected.length);
+    buffer_done(&request->collected);
+}
+
 void request_reset(struct http_request *request)
 {
     struct connection *conn = request->connection;
-    buffer_done(&request->collected);
+    request_drop_body(request);
     buffer_done(&request->extra_headers);
     memset(request, 0, sizeof *request);
     request->connection = conn;

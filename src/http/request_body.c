@@ -24,7 +24,10 @@ static void collect(struct http_request *request, const char *data, size_t lengt
         request_fail(request, 413, "The body is too large.");
         return;
     }
-    if (!buffer_try_reserve(&request->collected, length)) {
+    struct budget *memory = request->connection->server->options.memory;
+    bool granted = budget_take(memory, length);
+    if (!granted || !buffer_try_reserve(&request->collected, length)) {
+        budget_give(memory, granted ? length : 0);
         request_fail(request, 503, "There is not enough memory for the body.");
         return;
     }
@@ -49,6 +52,7 @@ static void complete(struct http_request *request)
         const char *data = request->collected.data ? request->collected.data : "";
         request->on_body = NULL;
         on_body(request, data, request->collected.length);
+        request_drop_body(request);
     } else if (request->use == BODY_STREAM && request->on_data) {
         void (*on_data)(struct http_request *, const char *, size_t) = request->on_data;
         request->on_data = NULL;

@@ -3,10 +3,13 @@
  */
 #include "http/server_internal.h"
 
+#include "http/problem.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#define HEAD_FIXED_MAX 512 /* a head without its content type and the handler's own headers */
+#define SMALL_ANSWER (64 * 1024) /* the kernel takes it from a peer that reads, so no room is asked for it beforehand */
+#define HEAD_FIXED_MAX 512       /* a head without its content type and the handler's own headers */
 
 static char *put(char *to, const char *text, size_t length)
 {
@@ -113,17 +116,45 @@ void http_respond_header(struct http_request *request, const char *name, const c
         buffer_printf(&request->extra_headers, "%s: %s\r\n", name, value);
 }
 
-void http_respond(struct http_request *request, int status, const char *content_type, const void *body, size_t length)
+/* Whether a large answer may have to be kept for longer than there is room for: then it is refused as long as it can be. */
+static bool refuse_for_memory(struct http_request *request, size_t length)
 {
-    if (request->begun)
+    if (length <= SMALL_ANSWER || budget_has(request->connection->server->options.memory, length))
+        return false;
+    buffer_done(&request->extra_headers);
+    http_respond_header(request, "Retry-After", "1");
+    http_respond_problem(request, 503,
+                         "there is no memory left for this answer: too much waits for peers that do not "
+                         "read; try again in a moment");
+    return true;
+}
+
+static void respond_whole(struct http_request *request, int status, const char *content_type, struct http_slice body,
+                          struct buffer *owned)
+{
+    if (request->begun || refuse_for_memory(request, body.length))
         return;
-    write_head(request, status, content_type, status == 205 ? 0 : (int64_t)length);
+    write_head(request, status, content_type, status == 205 ? 0 : (int64_t)body.length);
     if (!request->bodiless) {
-        request->sent = length;
-        output_send(request->connection, body, length);
+        request->sent = body.length;
+        if (owned)
+            output_send_buffer(request->connection, owned);
+        else
+            output_send(request->connection, body.data, body.length);
     }
     request->ended = true;
     connection_answered(request->connection);
+}
+
+void http_respond(struct http_request *request, int status, const char *content_type, const void *body, size_t length)
+{
+    respond_whole(request, status, content_type, (struct http_slice){body, length}, NULL);
+}
+
+void http_respond_buffer(struct http_request *request, int status, const char *content_type, struct buffer *body)
+{
+    respond_whole(request, status, content_type, (struct http_slice){body->data, body->length}, body);
+    buffer_done(body);
 }
 
 void http_respond_begin(struct http_request *request, int status, const char *content_type, int64_t content_length)

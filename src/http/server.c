@@ -201,6 +201,7 @@ void http_server_free(struct http_server *server)
         connection_abort(conn);
     }
     server->freed = true;
+    server->options.memory = NULL; /* what its last handles give back is nobody's any more */
     close_all(server);
     uv_close((uv_handle_t *)&server->sweep, on_handle_closed);
     uv_close((uv_handle_t *)&server->drain, on_handle_closed);

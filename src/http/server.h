@@ -12,6 +12,8 @@
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
 
+#include "core/budget.h"
+#include "core/buffer.h"
 #include "core/error.h"
 #include "http/http.h"
 
@@ -62,6 +64,10 @@ struct http_server_options {
     void (*on_refused)(int status, void *data);
     /* May be NULL. Called just before a connection's socket is closed, for a last look at its TCP_INFO. */
     void (*on_disconnect)(int socket, void *data);
+    /* May be NULL. What is kept for peers: bodies that are collected, and answers that the kernel has not taken. Without
+     * room in it a body or a large answer becomes 503, and a peer that does not even take a small one is cut off. It may
+     * be shared and must live until http_server_free. */
+    struct budget *memory;
     void *data;
 };
 
@@ -170,6 +176,8 @@ void http_respond_header(struct http_request *request, const char *name, const c
 /* A whole answer. content_type NULL leaves the header out. The body is copied or sent before the call returns. Status
  * 204 and 304 send no body. */
 void http_respond(struct http_request *request, int status, const char *content_type, const void *body, size_t length);
+/* The same, and takes the body over: what the peer does not take at once is kept without a copy. */
+void http_respond_buffer(struct http_request *request, int status, const char *content_type, struct buffer *body);
 
 /* An answer in pieces: content_length >= 0 is announced and kept; -1 means chunked (HTTP/1.0: closed at the end). */
 void http_respond_begin(struct http_request *request, int status, const char *content_type, int64_t content_length);

@@ -224,6 +224,7 @@ bool request_authority_is_valid(struct http_slice authority);
 
 /* request.c */
 void request_reset(struct http_request *request);
+void request_drop_body(struct http_request *request); /* what was collected of it */
 
 /* request_body.c */
 bool request_body_step(struct connection *conn); /* hands on what is there; false when there is nothing to do */
@@ -232,7 +233,8 @@ void request_fail(struct http_request *request, int status, const char *detail);
 
 /* response.c, output.c */
 void output_send(struct connection *conn, const void *data, size_t length);
-char *output_reserve(struct connection *conn, size_t length); /* room; output_commit says how much was used */
+void output_send_buffer(struct connection *conn, struct buffer *body); /* takes it over */
+char *output_reserve(struct connection *conn, size_t length);          /* room; output_commit says how much was used */
 void output_commit(struct connection *conn, size_t length);
 void output_flush(struct connection *conn);
 void output_disown(struct connection *conn);

@@ -108,6 +108,7 @@ static int listen_on(struct api_listener *listener, const struct listen_settings
         .limits = HTTP_SERVER_DEFAULT_LIMITS,
         .on_request = on_request,
         .on_done = on_done,
+        .memory = &listener->api->memory,
         .data = listener,
     };
     struct error problem = {0};
@@ -144,6 +145,7 @@ int api_new(struct farm *farm, struct api **api, struct error *err)
 
     made->farm = farm;
     made->references = 1;
+    made->memory.limit = API_MEMORY;
     made->control.api = made;
     made->dashboard = (struct api_listener){.api = made, .is_dashboard = true};
     int rc = listen_on(&made->control, &settings->api, &problem);

@@ -11,11 +11,15 @@
 #include "supervisor/api/json_check.h"
 #include "supervisor/api/view.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* The most that stands in an answer around what servers said, each byte of an error or of the endpoint escaped. */
+#define ENTRY_FRAME (6 * sizeof(((struct ask_entry *)0)->error) + 128)
+#define ANSWER_FRAME 16384
 #define VERDICT_POLL_MS 10
 #define VERDICT_MAX_MS 500 /* a reset connection of a server that has not ended by then has some other reason */
 
@@ -24,11 +28,18 @@ static void on_verdict_closed(uv_handle_t *verdict)
     free(verdict->data);
 }
 
+static void drop_answer(struct ask *ask, struct ask_entry *entry)
+{
+    budget_give(&ask->api->memory, entry->length);
+    entry->length = 0;
+    free(steal(&entry->json));
+}
+
 void ask_free(struct ask *ask)
 {
     fanout_cancel(ask->fanout);
     for (size_t i = 0; i < ask->count; i++)
-        free(ask->entries[i].json);
+        drop_answer(ask, &ask->entries[i]);
     free(ask->target);
     free(ask->headers);
     free(ask->body);
@@ -89,6 +100,20 @@ static void keep_answer(struct ask_entry *entry, const struct http_client_respon
     entry->length = response->body_length;
 }
 
+static void on_verdict(uv_timer_t *verdict);
+
+/* What others keep leaves no room: this one gives up what it has at once, so that one of them can come to its end. The
+ * fanout cannot be ended from inside its own call. */
+static void refuse(struct ask *ask)
+{
+    if (ask->refusal.code != 0)
+        return;
+    error_set(&ask->refusal, ENOBUFS,
+              "there is no memory left for these answers: %zu MB wait for other peers; try again in a moment",
+              API_MEMORY / MIB);
+    uv_timer_start(&ask->verdict, on_verdict, 0, 0);
+}
+
 static void on_answer(void *data, size_t index, const struct http_client_response *response)
 {
     struct ask *ask = data;
@@ -109,8 +134,12 @@ static void on_answer(void *data, size_t index, const struct http_client_respons
     else
         keep_answer(entry, response);
     entry->reset = response->outcome == HTTP_RESET;
-    if (response->outcome == HTTP_OK && entry->json == NULL)
+    if (response->outcome == HTTP_OK && entry->json == NULL) {
         ask->room += response->body_length;
+        budget_give(&ask->api->memory, response->body_length);
+    }
+    if (response->outcome == HTTP_LOCAL_ERROR && response->error == -ENOBUFS)
+        refuse(ask);
 }
 
 /* Why the server's end reset its connection, once it is known; true when there is nothing left to find out. */
@@ -143,7 +172,10 @@ static bool explain_resets(struct ask *ask)
 
 static void finish(struct ask *ask)
 {
-    ask->finish(ask);
+    if (ask->refusal.code != 0)
+        reply_error(&ask->reply, &ask->refusal);
+    else
+        ask->finish(ask);
     ask_free(ask);
 }
 
@@ -151,7 +183,7 @@ static void on_verdict(uv_timer_t *verdict)
 {
     struct ask *ask = verdict->data;
 
-    if (explain_resets(ask) || clock_monotonic_ms() >= ask->verdict_until_ms)
+    if (ask->refusal.code != 0 || explain_resets(ask) || clock_monotonic_ms() >= ask->verdict_until_ms)
         finish(ask);
 }
 
@@ -160,7 +192,7 @@ static void on_done(void *data)
     struct ask *ask = data;
 
     ask->fanout = NULL;
-    if (explain_resets(ask)) {
+    if (ask->refusal.code != 0 || explain_resets(ask)) {
         finish(ask);
         return;
     }
@@ -187,16 +219,31 @@ void ask_start(struct ask *ask, struct http_request *request)
     }
     reply_hold(&ask->reply, request, on_abort);
     ask->request.body_room = &ask->room;
+    ask->request.memory = &ask->api->memory;
     ask->began_ms = clock_monotonic_ms();
     ask->fanout = fanout_start(farm_loop(farm), &ask->request, ports, ask->count, ask->parallel, &HANDLERS, ask);
     if (ask->fanout == NULL)
         on_done(ask);
 }
 
-void ask_write_entry(struct json_writer *w, const struct ask_entry *entry)
+bool ask_begin_answer(struct ask *ask, struct buffer *out)
+{
+    size_t bytes = ANSWER_FRAME;
+
+    for (size_t i = 0; i < ask->count; i++)
+        bytes += ask->entries[i].length + ENTRY_FRAME;
+    if (buffer_try_reserve(out, bytes))
+        return true;
+    error_set(&ask->refusal, ENOMEM, "there is no memory for an answer of %zu MB; try again later", bytes / MIB);
+    reply_error(&ask->reply, &ask->refusal);
+    return false;
+}
+
+void ask_write_entry(struct json_writer *w, struct ask *ask, struct ask_entry *entry)
 {
     if (entry->json != NULL && entry->length > 0) {
         json_raw(w, entry->json, entry->length);
+        drop_answer(ask, entry);
         return;
     }
     json_begin_object(w);

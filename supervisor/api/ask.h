@@ -36,9 +36,10 @@ struct ask {
     size_t parallel;
     size_t room; /* bytes that the answers may still take */
     int64_t began_ms;
-    uv_timer_t verdict; /* a moment for why connections were reset */
+    uv_timer_t verdict; /* a moment for why connections were reset; or the end, when it cannot be answered */
     int64_t verdict_until_ms;
-    /* Writes the answer through ask->reply; the ask is freed when it returns. */
+    struct error refusal; /* code 0: none. Why it cannot be answered */
+    /* Writes the answer through ask->reply, beginning with ask_begin_answer; the ask is freed when it returns. */
     void (*finish)(struct ask *ask);
     size_t count;
     struct ask_entry entries[];
@@ -55,7 +56,10 @@ void ask_start(struct ask *ask, struct http_request *request);
 /* For one that was not started after all; on its own it is freed behind `finish` or when the peer goes away. */
 void ask_free(struct ask *ask);
 
-/* The entry's JSON, or {"error": …}. */
-void ask_write_entry(struct json_writer *w, const struct ask_entry *entry);
+/* Room for the answer; false, and answered with 503, when there is no memory for it. */
+bool ask_begin_answer(struct ask *ask, struct buffer *out);
+
+/* The entry's JSON, whose memory is given up then, or {"error": …}. */
+void ask_write_entry(struct json_writer *w, struct ask *ask, struct ask_entry *entry);
 
 #endif

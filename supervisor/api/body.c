@@ -31,7 +31,10 @@ int body_parse(struct body *body, const char *text, size_t length, struct error 
     struct error problem;
     if (json_check(text, length, BODY_MAX_DEPTH, &problem) < 0)
         return error_set(err, EINVAL, "the request body is %s", problem.message);
+    errno = 0; /* cJSON does not say why it gives up; malloc does */
     cJSON *root = cJSON_ParseWithLength(text, length);
+    if (root == NULL && errno == ENOMEM)
+        return error_set(err, ENOMEM, "there is no memory for the request body; try again later");
     if (root == NULL)
         return error_set(err, EINVAL, "the request body is not valid JSON");
     if (!cJSON_IsObject(root)) {

@@ -142,16 +142,14 @@ static int read_payload(const struct body *body, struct ask *ask, struct error *
     if (item == NULL)
         return 0;
     if (cJSON_IsString(item)) {
-        ask->body = xstrdup(item->valuestring);
+        ask->body = strdup(item->valuestring);
         ask->request.content_type = "text/plain; charset=utf-8";
     } else {
-        char *json = cJSON_PrintUnformatted(item);
-        if (json == NULL)
-            return error_set(err, EAGAIN, "body: out of memory");
-        ask->body = xstrdup(json);
-        cJSON_free(json);
+        ask->body = cJSON_PrintUnformatted(item); /* allocated by malloc, as long as nobody gives cJSON another */
         ask->request.content_type = JSON_CONTENT_TYPE;
     }
+    if (ask->body == NULL)
+        return error_set(err, ENOMEM, "body: out of memory; try again later");
     ask->request.body = ask->body;
     ask->request.body_length = strlen(ask->body);
     return 0;
@@ -174,6 +172,8 @@ static void finish(struct ask *ask)
     struct json_writer w = json_writer_to(&out);
     size_t successful = 0;
 
+    if (!ask_begin_answer(ask, &out))
+        return;
     for (size_t i = 0; i < ask->count; i++)
         successful += ask->entries[i].json != NULL;
     json_begin_object(&w);
@@ -185,7 +185,7 @@ static void finish(struct ask *ask)
     json_key(&w, "results");
     json_begin_array(&w);
     for (size_t i = 0; i < ask->count; i++)
-        ask_write_entry(&w, &ask->entries[i]);
+        ask_write_entry(&w, ask, &ask->entries[i]);
     json_end_array(&w);
     view_timestamp(&w);
     json_end_object(&w);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #define DEFAULT_LIMIT 200
+#define ENTRY_BYTES (EVENT_MESSAGE_MAX + 256)
 
 static void respond_events(struct http_request *request, const struct event *const *list, size_t count, uint64_t last,
                            bool lost)
@@ -17,6 +18,8 @@ static void respond_events(struct http_request *request, const struct event *con
     struct buffer out = BUFFER_EMPTY;
     struct json_writer w = json_writer_to(&out);
 
+    if (!respond_reserve(request, &out, count * ENTRY_BYTES))
+        return;
     json_begin_object(&w);
     json_key(&w, "events");
     json_begin_array(&w);

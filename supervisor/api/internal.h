@@ -5,6 +5,7 @@
 #ifndef SUPERVISOR_API_INTERNAL_H
 #define SUPERVISOR_API_INTERNAL_H
 
+#include "core/budget.h"
 #include "http/router.h"
 #include "http/server.h"
 #include "supervisor/api/api.h"
@@ -17,6 +18,8 @@
 #define API_MAX_FANOUTS 64    /* requests that ask many workers, beside each other; over it 503 */
 #define API_MAX_LOAD_TESTS 16 /* likewise; what they may open together is in load_test.h */
 #define API_ASK_TIMEOUT_MS 3000
+#define API_MEMORY                                                                                                     \
+    ((size_t)96 << 20) /* bytes of bodies and answers that are kept for all peers together; over it 503 */
 
 struct api_listener {
     struct api *api;
@@ -29,6 +32,7 @@ struct api {
     struct farm *farm;
     struct api_listener control;
     struct api_listener dashboard;
+    struct budget memory;
     unsigned references;
     unsigned fanouts;
     unsigned load_tests;

@@ -10,12 +10,15 @@
 #include "supervisor/api/view.h"
 #include "supervisor/farm/logfile.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define DEFAULT_TAIL 100
 #define MAX_TAIL 10000
 #define MAX_BYTES (1 << 20)
+#define ESCAPED_BYTE 6 /* bytes of JSON for the worst byte of a log */
+#define FRAME_BYTES 1024
 
 struct log_read {
     struct reply reply;
@@ -65,6 +68,9 @@ static void on_read(uv_work_t *work, int status)
         error_set(&op->err, -status, "the log of server %d was not read: %s", op->server_id, uv_strerror(status));
         reply_error(&op->reply, &op->err);
     } else if (op->rc < 0) {
+        reply_error(&op->reply, &op->err);
+    } else if (!buffer_try_reserve(&out, op->text.length * ESCAPED_BYTE + FRAME_BYTES)) {
+        error_set(&op->err, ENOMEM, "there is no memory for %zu bytes of log; try again later", op->text.length);
         reply_error(&op->reply, &op->err);
     } else {
         json_begin_object(&w);

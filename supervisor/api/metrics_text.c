@@ -5,10 +5,12 @@
 #include "core/memory.h"
 #include "core/prometheus.h"
 #include "supervisor/api/internal.h"
+#include "supervisor/api/reply.h"
 
 #include <stdbool.h>
 
 #define LABELS_BYTES 128
+#define SAMPLE_BYTES 160 /* about what a line takes, so that a large text is not copied again and again */
 
 typedef bool value_fn(const struct server *server, double *value);
 
@@ -84,6 +86,8 @@ void metrics_prometheus(struct http_request *request, struct api *api)
     struct buffer out = BUFFER_EMPTY;
     struct buffer labels = BUFFER_EMPTY;
 
+    if (!respond_reserve(request, &out, count * ARRAY_SIZE(FAMILIES) * SAMPLE_BYTES))
+        return;
     write_farm(&out, farm);
     for (size_t f = 0; f < ARRAY_SIZE(FAMILIES); f++) {
         prometheus_family(&out, FAMILIES[f].name, FAMILIES[f].type, FAMILIES[f].help);
@@ -101,7 +105,6 @@ void metrics_prometheus(struct http_request *request, struct api *api)
     }
     http_respond_header(request, "Cache-Control", "no-store");
     http_respond_header(request, "Vary", "Accept");
-    http_respond(request, 200, PROMETHEUS_CONTENT_TYPE, out.data, out.length);
     buffer_done(&labels);
-    buffer_done(&out);
+    http_respond_buffer(request, 200, PROMETHEUS_CONTENT_TYPE, &out);
 }

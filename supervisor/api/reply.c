@@ -88,8 +88,7 @@ void reply_error(struct reply *reply, const struct error *err)
 void respond_json(struct http_request *request, int status, struct buffer *body)
 {
     http_respond_header(request, "Cache-Control", "no-store");
-    http_respond(request, status, JSON_CONTENT_TYPE, body->data, body->length);
-    buffer_done(body);
+    http_respond_buffer(request, status, JSON_CONTENT_TYPE, body);
 }
 
 int status_of_error(const struct error *err)
@@ -98,8 +97,9 @@ int status_of_error(const struct error *err)
         int code;
         int status;
     } STATUSES[] = {
-        {EINVAL, 422},  {ERANGE, 422},    {NO_SUCH_SERVER, 404}, {EBUSY, 409},  {ECANCELED, 409}, {EADDRINUSE, 409},
-        {ENOTSUP, 409}, {ETIMEDOUT, 504}, {EAGAIN, 503},         {EMFILE, 503}, {ENFILE, 503},
+        {EINVAL, 422},     {ERANGE, 422},  {NO_SUCH_SERVER, 404}, {EBUSY, 409},  {ECANCELED, 409},
+        {EADDRINUSE, 409}, {ENOTSUP, 409}, {ETIMEDOUT, 504},      {EAGAIN, 503}, {EMFILE, 503},
+        {ENFILE, 503},     {ENOMEM, 503},  {ENOBUFS, 503},        {ENOSPC, 503}, {EDQUOT, 503},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(STATUSES); i++) {
@@ -122,6 +122,14 @@ void respond_overload(struct http_request *request, const char *detail)
 {
     http_respond_header(request, "Retry-After", "1");
     http_respond_problem(request, 503, "%s", detail);
+}
+
+bool respond_reserve(struct http_request *request, struct buffer *out, size_t bytes)
+{
+    if (buffer_try_reserve(out, bytes))
+        return true;
+    respond_overload(request, "There is no memory for the answer; try again later");
+    return false;
 }
 
 static void on_body(struct http_request *request, const char *text, size_t length)

@@ -22,6 +22,8 @@ struct api;
 void respond_json(struct http_request *request, int status, struct buffer *body);
 /* The error's message as a problem, its code as the status: EINVAL 422, NO_SUCH_SERVER 404, EBUSY 409, ETIMEDOUT 504, … */
 void respond_error(struct http_request *request, const struct error *err);
+/* Room for so many bytes of an answer; false, and answered with 503, when there is no memory for them. */
+bool respond_reserve(struct http_request *request, struct buffer *out, size_t bytes);
 /* 503 with Retry-After. */
 void respond_overload(struct http_request *request, const char *detail);
 int status_of_error(const struct error *err);

@@ -19,7 +19,8 @@ void servers_list(struct http_request *request, const struct http_match *match)
     struct buffer out = BUFFER_EMPTY;
     struct json_writer w = json_writer_to(&out);
 
-    buffer_reserve(&out, count * ENTRY_BYTES);
+    if (!respond_reserve(request, &out, count * ENTRY_BYTES))
+        return;
     json_begin_object(&w);
     json_member_uint(&w, "total_servers", count);
     view_farm_members(&w, farm);
@@ -42,7 +43,7 @@ void servers_list(struct http_request *request, const struct http_match *match)
 
 static void finish_one(struct ask *ask)
 {
-    const struct ask_entry *entry = &ask->entries[0];
+    struct ask_entry *entry = &ask->entries[0];
     const struct server *server = farm_server(ask->api->farm, (int)entry->server_id);
     struct buffer out = BUFFER_EMPTY;
     struct json_writer w = json_writer_to(&out);
@@ -53,12 +54,14 @@ static void finish_one(struct ask *ask)
         reply_error(&ask->reply, &err);
         return;
     }
+    if (!ask_begin_answer(ask, &out))
+        return;
     json_begin_object(&w);
     json_member_int(&w, "server_id", server->id);
     json_member_string(&w, "container_name", server->name);
     view_server_members(&w, server);
     json_key(&w, "metrics");
-    ask_write_entry(&w, entry);
+    ask_write_entry(&w, ask, entry);
     view_timestamp(&w);
     json_end_object(&w);
     reply_json(&ask->reply, 200, &out);

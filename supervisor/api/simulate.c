@@ -14,14 +14,14 @@
 #define ANSWER_GRACE_MS 30000 /* beside the burning itself: touching much memory takes time under a limit */
 #define MAX_ANSWER (16u << 10)
 
-static void write_entry(struct json_writer *w, const struct ask_entry *entry)
+static void write_entry(struct json_writer *w, struct ask *ask, struct ask_entry *entry)
 {
     json_begin_object(w);
     json_member_int(w, "server_id", entry->server_id);
     json_member_string(w, "status", entry->json != NULL ? "success" : "error");
     if (entry->json != NULL) {
         json_key(w, "data");
-        ask_write_entry(w, entry);
+        ask_write_entry(w, ask, entry);
     } else {
         json_member_string(w, "message", entry->error);
     }
@@ -33,11 +33,13 @@ static void finish(struct ask *ask)
     struct buffer out = BUFFER_EMPTY;
     struct json_writer w = json_writer_to(&out);
 
+    if (!ask_begin_answer(ask, &out))
+        return;
     json_begin_object(&w);
     json_key(&w, "results");
     json_begin_array(&w);
     for (size_t i = 0; i < ask->count; i++)
-        write_entry(&w, &ask->entries[i]);
+        write_entry(&w, ask, &ask->entries[i]);
     json_end_array(&w);
     view_timestamp(&w);
     json_end_object(&w);

@@ -14,11 +14,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <unistd.h>
 #include <uv.h>
 
 #define LAST_ANSWERS_MS 2000
+#define LARGE_BLOCK (256 * 1024) /* from here on a block of memory goes back to the kernel when it is freed */
 
 static const int signals_handled[] = {SIGINT, SIGTERM, SIGHUP};
 
@@ -215,6 +217,7 @@ int cli_up(int argc, char **argv)
     }
     log_setup(settings->log_level, settings->log_format);
     signal(SIGPIPE, SIG_IGN);
+    mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
     uv_loop_init(&up.loop);
     int code = run(&up, settings);
     uv_run(&up.loop, UV_RUN_DEFAULT); /* last close callbacks */

@@ -151,13 +151,38 @@ static void handle_short(struct http_request *request, const struct http_match *
     http_respond_end(request);
 }
 
+/* So many bytes of text, of which the place tells each; copied when kept, or taken over. */
+static void handle_whole(struct http_request *request, const struct http_match *match)
+{
+    size_t length = strtoul(match->params[0].data, NULL, 10);
+    struct buffer body = BUFFER_EMPTY;
+    buffer_reserve(&body, length);
+    for (size_t i = 0; i < length; i++)
+        body.data[i] = (char)('a' + i % 23);
+    body.length = length;
+    if (http_slice_equal(http_request_query(request), "copied")) {
+        http_respond(request, 200, "text/plain", body.data, body.length);
+        buffer_done(&body);
+    } else {
+        http_respond_buffer(request, 200, "text/plain", &body);
+        assert_null(body.data);
+    }
+}
+
 static const struct http_route ROUTES[] = {
-    {HTTP_METHOD_GET, "/", handle_root},         {HTTP_ANY_METHOD, "/seen", handle_seen},
-    {HTTP_ANY_METHOD, "/echo", handle_echo},     {HTTP_METHOD_POST, "/collect", handle_collect},
-    {HTTP_METHOD_GET, "/hold", handle_hold},     {HTTP_METHOD_POST, "/hold", handle_hold},
-    {HTTP_METHOD_GET, "/keep", handle_keep},     {HTTP_METHOD_GET, "/stream", handle_stream},
-    {HTTP_METHOD_GET, "/pieces", handle_pieces}, {HTTP_METHOD_GET, "/status/{code}", handle_status},
-    {HTTP_METHOD_GET, "/short", handle_short},   {HTTP_METHOD_POST, "/ignore", handle_root},
+    {HTTP_METHOD_GET, "/whole/{bytes}", handle_whole},
+    {HTTP_METHOD_GET, "/", handle_root},
+    {HTTP_ANY_METHOD, "/seen", handle_seen},
+    {HTTP_ANY_METHOD, "/echo", handle_echo},
+    {HTTP_METHOD_POST, "/collect", handle_collect},
+    {HTTP_METHOD_GET, "/hold", handle_hold},
+    {HTTP_METHOD_POST, "/hold", handle_hold},
+    {HTTP_METHOD_GET, "/keep", handle_keep},
+    {HTTP_METHOD_GET, "/stream", handle_stream},
+    {HTTP_METHOD_GET, "/pieces", handle_pieces},
+    {HTTP_METHOD_GET, "/status/{code}", handle_status},
+    {HTTP_METHOD_GET, "/short", handle_short},
+    {HTTP_METHOD_POST, "/ignore", handle_root},
 };
 
 static void on_request(struct http_request *request, void *data)
@@ -190,6 +215,7 @@ static void on_refused(int status, void *data)
 void http_fixture_start(struct fixture *f, const struct http_server_limits *limits)
 {
     memset(f, 0, sizeof *f);
+    f->memory.limit = SIZE_MAX;
     signal(SIGPIPE, SIG_IGN);
     assert_int_equal(uv_loop_init(&f->loop), 0);
     struct http_server_options options = {
@@ -197,6 +223,7 @@ void http_fixture_start(struct fixture *f, const struct http_server_limits *limi
         .on_request = on_request,
         .on_done = on_done,
         .on_refused = on_refused,
+        .memory = &f->memory,
         .data = f,
     };
     f->server = http_server_new(&f->loop, &options);

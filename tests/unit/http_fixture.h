@@ -5,6 +5,7 @@
 #ifndef TESTS_HTTP_FIXTURE_H
 #define TESTS_HTTP_FIXTURE_H
 
+#include "core/budget.h"
 #include "core/buffer.h"
 #include "http/server.h"
 
@@ -26,6 +27,7 @@ struct fixture {
     struct http_request *held; /* of /hold, answered by the test */
     uint64_t streamed;         /* bytes that /stream has written */
     unsigned bodies;           /* calls of /collect's on_body */
+    struct budget memory;      /* without a limit, unless a test sets one */
 };
 
 /* The server's answers as they came, and whether the server closed the connection. */
