@@ -1,17 +1,26 @@
 /*
  * flock(2) on a file that is removed again. Whoever gets the lock checks that the file is still the one in the
- * directory: the former holder may have removed it in between.
+ * directory: the former holder may have removed it in between. The children of a farmd hold its lock with it until their
+ * exec, so the lock of one that was killed is free a moment later: as soon as all that it was starting can be found.
  */
 #include "supervisor/farm/lock.h"
 
+#include "core/clock.h"
+#include "core/memory.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define CHILDREN_WAIT_MS 5000
+#define POLL_MS 1
 
 static bool is_current(const char *path, int fd)
 {
@@ -20,11 +29,38 @@ static bool is_current(const char *path, int fd)
            ours.st_dev == there.st_dev;
 }
 
-static int refuse(const char *path, int fd, struct error *err)
+static pid_t holder(int fd)
 {
     char text[32] = "";
     ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
-    long pid = n > 0 ? strtol(text, NULL, 10) : 0;
+    return n > 0 ? (pid_t)strtol(text, NULL, 10) : 0;
+}
+
+/* Reaped or not: a process that has ended holds no lock. */
+static bool has_ended(pid_t pid)
+{
+    cleanup_close int pidfd = pidfd_open(pid, 0);
+    struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+    return pidfd < 0 ? errno == ESRCH : poll(&ended, 1, 0) == 1;
+}
+
+/* Waits for the lock as long as only the children of a dead farmd can have it. */
+static int lock_soon(int fd)
+{
+    int64_t deadline_ms = clock_monotonic_ms() + CHILDREN_WAIT_MS;
+    while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        int code = errno;
+        pid_t pid = code == EWOULDBLOCK ? holder(fd) : 0;
+        if (pid <= 0 || !has_ended(pid) || clock_monotonic_ms() >= deadline_ms)
+            return -code;
+        poll(NULL, 0, POLL_MS);
+    }
+    return 0;
+}
+
+static int refuse(const char *path, int fd, struct error *err)
+{
+    long pid = holder(fd);
     if (pid > 0)
         return error_set(err, EBUSY,
                          "another farmd (pid %ld) holds %s\n  fix: stop it, or give this one its own --state-dir", pid,
@@ -47,9 +83,9 @@ int lock_take(const char *path, struct error *err)
         int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
         if (fd < 0)
             return error_set_errno(err, errno, "opening the lock %s", path);
-        int code = 0;
-        if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-            code = errno == EWOULDBLOCK ? refuse(path, fd, err) : error_set_errno(err, errno, "locking %s", path);
+        int code = lock_soon(fd);
+        if (code < 0) {
+            code = code == -EWOULDBLOCK ? refuse(path, fd, err) : error_set_errno(err, -code, "locking %s", path);
         } else if (is_current(path, fd)) {
             code = write_pid(path, fd, err);
             if (code == 0)

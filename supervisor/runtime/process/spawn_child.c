@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
@@ -111,9 +112,10 @@ static struct spawn_request lay_out_descriptors(const struct spawn_request *requ
     } else {
         close(SPAWN_FD_EXECUTABLE);
     }
-    if (close_range(SPAWN_FD_END, ~0U, 0) != 0) {
-        for (int fd = SPAWN_FD_END; fd < FALLBACK_FD_MAX; fd++) { /* Linux before 5.9 */
-            close(fd);
+    /* By exec and not before: who waits for farmd's lock may then be sure that each server has its cgroup and its mark. */
+    if (close_range(SPAWN_FD_END, ~0U, CLOSE_RANGE_CLOEXEC) != 0) {
+        for (int fd = SPAWN_FD_END; fd < FALLBACK_FD_MAX; fd++) { /* Linux before 5.11 */
+            fcntl(fd, F_SETFD, FD_CLOEXEC);
         }
     }
     return now;
