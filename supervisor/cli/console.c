@@ -83,11 +83,11 @@ void console_opening(const struct farm *farm)
 {
     char limits[96];
     limits_words(farm, limits, sizeof limits);
-    size_t count = farm_server_count(farm);
+    unsigned count = settings_total_servers(farm_settings(farm));
     if (log_format() == LOG_FORMAT_JSON) {
-        log_info("farmd " FARMD_VERSION ": starting %zu server%s, %s", count, count == 1 ? "" : "s", limits);
+        log_info("farmd " FARMD_VERSION ": starting %u server%s, %s", count, count == 1 ? "" : "s", limits);
     } else {
-        print("farmd " FARMD_VERSION " · %zu server%s, %s\n", count, count == 1 ? "" : "s", limits);
+        print("farmd " FARMD_VERSION " · %u server%s, %s\n", count, count == 1 ? "" : "s", limits);
     }
     print_warning(farm);
     if (strcmp(farm_enforcement(farm), "none") != 0) {
@@ -103,6 +103,18 @@ static void ready_words(const struct farm_progress *progress, char *out, size_t 
                      (double)progress->elapsed_ms / (double)MS_PER_SECOND);
     if (progress->settled == progress->total && progress->ready < progress->total) {
         snprintf(out + n, size - (size_t)n, ", %u could not start yet", progress->total - progress->ready);
+    }
+}
+
+void console_adopted(const struct farm_progress *progress)
+{
+    const char *many = progress->adopted == 1 ? "" : "s";
+    char duration[24];
+    units_format_duration(duration, progress->adopted_ms);
+    if (log_format() == LOG_FORMAT_JSON) {
+        log_info("adopted %u server%s in %s", progress->adopted, many, duration);
+    } else {
+        print("  adopted     %u server%s in %s\n", progress->adopted, many, duration);
     }
 }
 

@@ -14,6 +14,7 @@ void console_opening(const struct farm *farm);
 void console_settings_warnings(const struct settings *settings);
 
 /* The `ready` line: counts up in place on a terminal, printed once elsewhere. */
+void console_adopted(const struct farm_progress *progress); /* what an earlier farmd started goes on */
 void console_progress(const struct farm *farm, const struct farm_progress *progress);
 
 /* Behind the ready line: the addresses and what to do next. */

@@ -34,7 +34,7 @@ struct up {
     int argc; /* the flags, for reloads */
     char **argv;
     bool had_terminal;
-    bool announced;
+    bool told_adopted, announced;
     bool answering; /* the farm has stopped, the last answers are on their way */
     int64_t stop_began_ms;
 };
@@ -48,6 +48,10 @@ static bool terminal_is_there(void)
 static void on_progress(const struct farm_progress *progress, void *data)
 {
     struct up *up = data;
+    if (progress->adopted > 0 && !up->told_adopted) {
+        up->told_adopted = true;
+        console_adopted(progress);
+    }
     console_progress(up->farm, progress);
     if (progress->settled < progress->total || up->announced) {
         return;

@@ -147,6 +147,7 @@ void settings_warn_here(const struct settings *settings, struct buffer *out); /*
 /* The settings of a server and its running number; equality of what a running process was started with (command,
  * environment, user, port) and of what can be changed live. */
 bool group_settings_same_process(const struct group_settings *a, const struct group_settings *b);
+uint64_t group_settings_fingerprint(const struct group_settings *group); /* the same for the same process, in any run */
 bool limits_equal(const struct limits *a, const struct limits *b);
 
 /* Checks a set of limits: 0 or -EINVAL with a sentence that begins with `field_prefix` + the key ("limits.cpu: …"). */

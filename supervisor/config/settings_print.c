@@ -8,13 +8,6 @@
 
 #include <string.h>
 
-static bool is_unset(const struct setting *row, const void *field)
-{
-    if (row->type->shape == SHAPE_MAP)
-        return *(struct key_value *const *)field == NULL;
-    return row->type->release && *(void *const *)field == NULL;
-}
-
 /* Opens the mappings that `path` is in and `before` was not; returns where in `path` its last key begins. */
 static const char *open_mappings(struct buffer *out, const char *path, const char *before, const char *indent,
                                  unsigned *depth)
@@ -37,7 +30,7 @@ static void print_rows(struct buffer *out, const void *base, enum setting_scope 
     const char *before = "";
     for (size_t i = 0; i < SETTING_IDS; i++) {
         const struct setting *row = &settings_table[i];
-        if (row->scope != scope || is_unset(row, setting_field_const(row, base)))
+        if (row->scope != scope || setting_is_unset(row, setting_field_const(row, base)))
             continue;
         unsigned depth;
         const char *key = open_mappings(out, row->path, before, indent, &depth);

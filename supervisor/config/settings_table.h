@@ -108,6 +108,9 @@ extern const struct setting settings_table[SETTING_IDS];
 void *setting_field(const struct setting *setting, void *base);
 const void *setting_field_const(const struct setting *setting, const void *base);
 
+/* Whether a member that owns memory (a text, a list, a map) has none. */
+bool setting_is_unset(const struct setting *setting, const void *field);
+
 /* Reads a text into the member (a list's from words between commas). On a refused text: negative and `err` holds
  * "<origin>: "<text>" is not …; allowed …". */
 int setting_parse(const struct setting *setting, const struct setting_type *type, const char *text, void *base,

@@ -150,6 +150,13 @@ void settings_free(struct settings *settings)
     free(settings);
 }
 
+bool setting_is_unset(const struct setting *row, const void *field)
+{
+    if (row->type->shape == SHAPE_MAP)
+        return *(struct key_value *const *)field == NULL;
+    return row->type->release && *(void *const *)field == NULL;
+}
+
 /* ---- comparing -------------------------------------------------------------------------------------------------- */
 
 unsigned settings_total_servers(const struct settings *settings)
@@ -166,15 +173,34 @@ bool limits_equal(const struct limits *a, const struct limits *b)
            a->memory_reservation == b->memory_reservation && a->pids == b->pids;
 }
 
-/* `count` is not among them, though a process is told it: scaling touches no other server. */
+/* What a process is started with. `count` is not among them, though a process is told it: scaling touches no other
+ * server. */
+static const enum setting_id process_ids[] = {SETTING_BASE_PORT, SETTING_COMMAND, SETTING_USER, SETTING_ACCESS_LOG,
+                                              SETTING_ENVIRONMENT};
+
 bool group_settings_same_process(const struct group_settings *a, const struct group_settings *b)
 {
-    static const enum setting_id ids[] = {SETTING_BASE_PORT, SETTING_COMMAND, SETTING_USER, SETTING_ACCESS_LOG,
-                                          SETTING_ENVIRONMENT};
-    for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
-        const struct setting *row = &settings_table[ids[i]];
+    for (size_t i = 0; i < ARRAY_SIZE(process_ids); i++) {
+        const struct setting *row = &settings_table[process_ids[i]];
         if (!row->type->equal(row, setting_field_const(row, a), setting_field_const(row, b)))
             return false;
     }
     return true;
+}
+
+uint64_t group_settings_fingerprint(const struct group_settings *group)
+{
+    struct buffer text = BUFFER_EMPTY;
+    for (size_t i = 0; i < ARRAY_SIZE(process_ids); i++) {
+        const struct setting *row = &settings_table[process_ids[i]];
+        const void *field = setting_field_const(row, group);
+        if (!setting_is_unset(row, field))
+            row->type->print(row, field, &text);
+        buffer_append_char(&text, '\n');
+    }
+    uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
+    for (size_t i = 0; i < text.length; i++)
+        hash = (hash ^ (unsigned char)text.data[i]) * UINT64_C(1099511628211);
+    buffer_done(&text);
+    return hash;
 }

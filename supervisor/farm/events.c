@@ -6,9 +6,11 @@
 #include "core/clock.h"
 #include "core/memory.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define CHUNK_EVENTS 64
 #define CHUNKS (EVENTS_CAPACITY / CHUNK_EVENTS)
@@ -31,7 +33,9 @@ static const struct reason_row reasons[] = {
     [REASON_FARM_STARTED] = {"FarmStarted", false},
     [REASON_FARM_READY] = {"FarmReady", false},
     [REASON_FARM_STOPPING] = {"FarmStopping", false},
+    [REASON_STATE_SET_ASIDE] = {"StateSetAside", true},
     [REASON_STARTED] = {"Started", false},
+    [REASON_ADOPTED] = {"Adopted", false},
     [REASON_READY] = {"Ready", false},
     [REASON_STOPPED] = {"Stopped", false},
     [REASON_CRASHED] = {"Crashed", true},
@@ -159,6 +163,17 @@ void events_flush(struct events *events)
 const char *event_reason_name(enum event_reason reason)
 {
     return (unsigned)reason < REASON_COUNT ? reasons[reason].name : "Unknown";
+}
+
+int event_reason_parse(const char *name, enum event_reason *reason)
+{
+    for (size_t i = 0; i < REASON_COUNT; i++) {
+        if (strcmp(reasons[i].name, name) == 0) {
+            *reason = (enum event_reason)i;
+            return 0;
+        }
+    }
+    return -EINVAL;
 }
 
 bool event_reason_is_warning(enum event_reason reason)

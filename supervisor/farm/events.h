@@ -16,11 +16,13 @@ enum event_reason {
     REASON_FARM_STARTED,
     REASON_FARM_READY,
     REASON_FARM_STOPPING,
-    REASON_STARTED,   /* a process was started */
-    REASON_READY,     /* it serves */
-    REASON_STOPPED,   /* ended as asked */
-    REASON_CRASHED,   /* ended by itself with a code other than 0 or by a signal */
-    REASON_COMPLETED, /* ended by itself with 0 */
+    REASON_STATE_SET_ASIDE, /* what an earlier farmd wrote down cannot be used */
+    REASON_STARTED,         /* a process was started */
+    REASON_ADOPTED,         /* one that an earlier farmd started goes on */
+    REASON_READY,           /* it serves */
+    REASON_STOPPED,         /* ended as asked */
+    REASON_CRASHED,         /* ended by itself with a code other than 0 or by a signal */
+    REASON_COMPLETED,       /* ended by itself with 0 */
     REASON_OOM_KILLED,
     REASON_KILLED, /* by hand */
     REASON_EXIT_UNKNOWN,
@@ -79,6 +81,7 @@ void events_set_listener(struct events *events, void (*listener)(const struct ev
 void events_flush(struct events *events); /* tells the listener what is new; the farm calls it once a loop turn */
 
 const char *event_reason_name(enum event_reason reason);
+int event_reason_parse(const char *name, enum event_reason *reason); /* -EINVAL */
 bool event_reason_is_warning(enum event_reason reason);
 
 #endif

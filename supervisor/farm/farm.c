@@ -43,11 +43,16 @@ struct server *farm_server(const struct farm *farm, int id)
 
 struct server *farm_add_server(struct farm *farm, const struct group_settings *group, uint16_t port)
 {
+    int id = farm->server_count ? farm->servers[farm->server_count - 1]->id + 1 : 1;
+    return farm_add_server_as(farm, id, group, port);
+}
+
+struct server *farm_add_server_as(struct farm *farm, int id, const struct group_settings *group, uint16_t port)
+{
     if (farm->server_count == farm->server_capacity) {
         farm->server_capacity = farm->server_capacity ? farm->server_capacity * 2 : 64;
         farm->servers = xrealloc(farm->servers, farm->server_capacity * sizeof(struct server *));
     }
-    int id = farm->server_count ? farm->servers[farm->server_count - 1]->id + 1 : 1;
     struct server *server = server_new(farm, id, port, group);
     farm->servers[farm->server_count++] = server;
     log_keeper_servers_changed(farm->log_keeper);
@@ -65,10 +70,7 @@ void farm_remove_server(struct farm *farm, struct server *server)
 
 void farm_server_changed(struct farm *farm, struct server *server)
 {
-    pid_t pid = server->process ? farm->ops->pid(server->process) : 0;
-    if (pid == server->own->recorded_pid)
-        return;
-    server->own->recorded_pid = pid;
+    (void)server;
     statefile_touch(farm->statefile);
 }
 
@@ -88,6 +90,7 @@ bool farm_has_trouble(const struct farm *farm, enum trouble trouble)
 /* --- starting --- */
 
 static void start_next_batch(uv_idle_t *idle);
+static void check_stopped(struct farm *farm);
 
 void farm_queue_start(struct farm *farm, struct server *server)
 {
@@ -101,7 +104,8 @@ void farm_queue_start(struct farm *farm, struct server *server)
         farm->start_first = server;
     farm->start_last = server_ref(server);
     farm->start_count++;
-    uv_idle_start(&farm->starter, start_next_batch);
+    if (!farm->sweeping)
+        uv_idle_start(&farm->starter, start_next_batch);
 }
 
 struct server *farm_take_queued(struct farm *farm)
@@ -131,13 +135,22 @@ static void start_next_batch(uv_idle_t *idle)
         uv_idle_stop(&farm->starter);
 }
 
-static void on_first_start(struct server *server, const struct error *err, void *data)
+void farm_swept(struct farm *farm)
 {
-    (void)server;
-    struct farm *farm = data;
+    farm->sweeping = false;
+    if (farm->start_count > 0)
+        uv_idle_start(&farm->starter, start_next_batch);
+    if (farm->stopping)
+        check_stopped(farm);
+    else
+        statefile_release(farm->statefile);
+}
+
+void farm_note_progress(struct farm *farm, unsigned settled, unsigned ready)
+{
     struct farm_progress *progress = &farm->progress;
-    progress->settled++;
-    progress->ready += err == NULL;
+    progress->settled += settled;
+    progress->ready += ready;
     progress->elapsed_ms = clock_monotonic_ms() - farm->start_began_ms;
     if (progress->settled == progress->total && !farm->stopping)
         events_add(farm->events, REASON_FARM_READY, 0, "%u of %u servers are ready after %lld ms", progress->ready,
@@ -146,16 +159,27 @@ static void on_first_start(struct server *server, const struct error *err, void 
         farm->on_progress(progress, farm->progress_data);
 }
 
+static void on_first_start(struct server *server, const struct error *err, void *data)
+{
+    (void)server;
+    farm_note_progress(data, 1, err == NULL);
+}
+
+void farm_start_server(struct farm *farm, struct server *server)
+{
+    farm->progress.total++;
+    server_act(server, SERVER_ACTION_START, on_first_start, farm);
+}
+
 void farm_start(struct farm *farm, void (*on_progress)(const struct farm_progress *progress, void *data), void *data)
 {
     farm->on_progress = on_progress;
     farm->progress_data = data;
     farm->start_began_ms = clock_monotonic_ms();
-    farm->started_at_us = clock_realtime_us();
-    farm->progress = (struct farm_progress){.total = (unsigned)farm->server_count};
-    events_add(farm->events, REASON_FARM_STARTED, 0, "the farm starts %zu servers", farm->server_count);
-    for (size_t i = 0; i < farm->server_count; i++)
-        server_act(farm->servers[i], SERVER_ACTION_START, on_first_start, farm);
+    farm->started = true;
+    events_add(farm->events, REASON_FARM_STARTED, 0, "the farm starts with %u servers",
+               settings_total_servers(farm->settings));
+    farm_adopt(farm);
 }
 
 /* --- stopping --- */
@@ -169,7 +193,7 @@ static void on_farewell(uv_timer_t *timer)
 
 static void check_stopped(struct farm *farm)
 {
-    if (farm->stops_pending == 0)
+    if (farm->stops_pending == 0 && !farm->sweeping)
         uv_timer_start(&farm->farewell, on_farewell, 0, 0);
 }
 

@@ -28,6 +28,8 @@ int farm_new(uv_loop_t *loop, struct settings *settings, const struct runtime_op
 struct farm_progress {
     unsigned total, ready, settled;
     int64_t elapsed_ms;
+    unsigned adopted; /* that an earlier farmd started, and how long taking them over took */
+    int64_t adopted_ms;
 };
 void farm_start(struct farm *farm, void (*on_progress)(const struct farm_progress *progress, void *data), void *data);
 

@@ -7,6 +7,7 @@
 #include "core/memory.h"
 #include "supervisor/farm/farm_private.h"
 #include "supervisor/farm/server_private.h"
+#include "supervisor/farm/statefile.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -23,7 +24,9 @@ struct planned {
 
 struct farm_change {
     struct farm *farm;
+    const char *reloads;  /* what to call it; NULL: a scale */
     struct settings *old; /* of a reload, until nobody reads it any more */
+    unsigned awaited;     /* starts that the farm's own start waits for */
     unsigned pending;     /* servers that are still being stopped or started */
     unsigned removed, added, restarted, failed;
     struct planned *plan;
@@ -49,9 +52,9 @@ static void finish_change(struct farm_change *change)
 {
     struct farm *farm = change->farm;
     const struct error *err = change->first_error.code ? &change->first_error : NULL;
-    if (change->old) {
+    if (change->reloads) {
         events_add(farm->events, err ? REASON_RELOAD_FAILED : REASON_RELOADED, 0,
-                   "reloaded: %u servers added, %u removed, %u restarted, %zu in all%s%s%s", change->added,
+                   "%s: %u servers added, %u removed, %u restarted, %zu in all%s%s%s", change->reloads, change->added,
                    change->removed, change->restarted, farm->server_count, change->notes.data ? change->notes.data : "",
                    err ? "; " : "", err ? err->message : "");
         settings_free(change->old);
@@ -59,6 +62,9 @@ static void finish_change(struct farm_change *change)
         events_add(farm->events, REASON_SCALED, 0, "scaled from %u to %zu servers", change->was, farm->server_count);
     }
     farm->change = NULL;
+    statefile_touch(farm->statefile);
+    if (change->awaited > 0) /* what could not even be tried */
+        farm_note_progress(farm, change->awaited, 0);
     if (change->done)
         change->done(err, change->data);
     buffer_done(&change->notes);
@@ -66,6 +72,12 @@ static void finish_change(struct farm_change *change)
         server_unref(change->plan[i].server);
     free(change->plan);
     free(change);
+}
+
+void farm_change_failed(struct farm_change *change, const struct error *err)
+{
+    if (!change->first_error.code)
+        change->first_error = *err;
 }
 
 static void one_less(struct farm_change *change, void (*then)(struct farm_change *change))
@@ -79,8 +91,12 @@ static void on_started(struct server *server, const struct error *err, void *dat
     (void)server;
     struct farm_change *change = data;
     change->failed += err != NULL;
-    if (err && !change->first_error.code)
-        change->first_error = *err;
+    if (err)
+        farm_change_failed(change, err);
+    if (change->awaited > 0) {
+        change->awaited--;
+        farm_note_progress(change->farm, 1, err == NULL);
+    }
     one_less(change, finish_change);
 }
 
@@ -144,8 +160,7 @@ static void on_vacated(struct server *server, const struct error *err, void *dat
         server_set_port(server, planned->port);
     } else {
         planned->starts = false;
-        if (!change->first_error.code)
-            change->first_error = *err;
+        farm_change_failed(change, err);
     }
     one_less(change, begin_second_phase);
 }
@@ -207,9 +222,31 @@ static struct farm_change *change_new(struct farm *farm, farm_done_fn done, void
     return change;
 }
 
+/* --- at the start --- */
+
+struct farm_change *farm_change_at_start(struct farm *farm)
+{
+    struct farm_change *change = change_new(farm, NULL, NULL);
+    change->reloads = "the settings had changed";
+    return change;
+}
+
+void farm_change_begin(struct farm_change *change)
+{
+    const struct settings *settings = change->farm->settings;
+    for (size_t g = 0; g < settings->group_count; g++) {
+        unsigned members = members_of(change->farm, &settings->groups[g]);
+        change->awaited += members < settings->groups[g].count ? settings->groups[g].count - members : 0;
+    }
+    for (size_t i = 0; i < change->plan_count; i++)
+        change->awaited += change->plan[i].starts;
+    change->farm->progress.total += change->awaited;
+    begin_first_phase(change);
+}
+
 /* --- scale --- */
 
-static struct group_settings *find_group(const struct settings *settings, const char *name)
+struct group_settings *farm_find_group(const struct settings *settings, const char *name)
 {
     if (!name)
         return &settings->groups[settings->group_count - 1];
@@ -273,6 +310,17 @@ static void set_count(struct group_settings *group, unsigned count)
     group->scaled_from = count != was_set ? was_set : 0;
 }
 
+int farm_keep_scaled(struct settings *settings, struct group_settings *group, unsigned count, struct error *err)
+{
+    unsigned share = 0;
+    int code = group_share(settings, group, false, count, &share, err);
+    if (code == 0)
+        code = check_ports(settings, group, share, err);
+    if (code == 0)
+        set_count(group, share);
+    return code;
+}
+
 int farm_scale(struct farm *farm, const char *group_name, unsigned count, farm_done_fn done, void *data,
                struct error *err)
 {
@@ -280,7 +328,7 @@ int farm_scale(struct farm *farm, const char *group_name, unsigned count, farm_d
         return error_set(err, EBUSY, "the farm is being stopped");
     if (farm->change)
         return error_set(err, EBUSY, "another scale or reload is under way; wait for its end");
-    struct group_settings *group = find_group(farm->settings, group_name);
+    struct group_settings *group = farm_find_group(farm->settings, group_name);
     if (!group)
         return error_set(err, EINVAL, "group: there is no group \"%s\"", group_name);
     unsigned share = 0;
@@ -296,7 +344,7 @@ int farm_scale(struct farm *farm, const char *group_name, unsigned count, farm_d
 
 /* --- reload --- */
 
-static void plan(struct farm_change *change, struct server *server, uint16_t port)
+void farm_change_plan(struct farm_change *change, struct server *server, uint16_t port)
 {
     change->plan = xrealloc(change->plan, (change->plan_count + 1) * sizeof(*change->plan));
     change->plan[change->plan_count++] = (struct planned){
@@ -318,10 +366,10 @@ static void carry_over(struct farm_change *change, struct server *server, const 
     bool new_limits = !server->limits_overridden && !limits_equal(&server->limits, &new_group->limits);
     server_adopt_settings(server, new_group);
     struct error err;
-    if (new_limits && server_set_limits(server, &new_group->limits, &err) < 0 && !change->first_error.code)
-        change->first_error = err;
+    if (new_limits && server_set_limits(server, &new_group->limits, &err) < 0)
+        farm_change_failed(change, &err);
     if (!same)
-        plan(change, server, port);
+        farm_change_plan(change, server, port);
 }
 
 /* Groups are the same when their names are. A server keeps its place in its group; one beyond the new count keeps its
@@ -329,7 +377,7 @@ static void carry_over(struct farm_change *change, struct server *server, const 
 static void carry_over_group(struct farm_change *change, const struct group_settings *old_group)
 {
     struct farm *farm = change->farm;
-    const struct group_settings *new_group = find_group(farm->settings, old_group->name);
+    const struct group_settings *new_group = farm_find_group(farm->settings, old_group->name);
     unsigned index = 0;
     for (size_t i = 0; i < farm->server_count && new_group; i++) {
         struct server *server = farm->servers[i];
@@ -343,17 +391,12 @@ static void keep_scaled(struct farm_change *change, const struct settings *old, 
 {
     for (size_t g = 0; g < old->group_count; g++) {
         const struct group_settings *before = &old->groups[g];
-        struct group_settings *now = find_group(new, before->name);
+        struct group_settings *now = farm_find_group(new, before->name);
         if (!before->scaled_from || !now || now->count != before->scaled_from)
             continue;
-        struct error err;
-        unsigned share;
-        if (group_share(new, now, false, before->count, &share, &err) < 0 ||
-            check_ports(new, now, before->count, &err) < 0)
+        if (farm_keep_scaled(new, now, before->count, NULL) < 0)
             buffer_printf(&change->notes, "; group %s has %u servers again, since %u have no place", now->name,
                           now->count, before->count);
-        else
-            set_count(now, before->count);
     }
 }
 
@@ -384,6 +427,7 @@ void farm_reload(struct farm *farm, struct settings *settings, farm_done_fn done
         return;
     }
     struct farm_change *change = change_new(farm, done, data);
+    change->reloads = "reloaded";
     change->old = farm->settings;
     keep_bound(change, change->old, settings);
     keep_scaled(change, change->old, settings);

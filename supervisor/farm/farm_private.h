@@ -28,6 +28,9 @@ struct farm {
     struct sampler *sampler;
     struct log_keeper *log_keeper;
     struct statefile *statefile;
+    struct state *earlier; /* what an earlier farmd left, until the farm starts */
+    bool started;
+    bool sweeping; /* what nobody adopted is being ended; it may hold a port, or a cgroup: no start meanwhile */
 
     struct server **servers; /* ascending ids */
     size_t server_count;
@@ -56,12 +59,35 @@ struct farm {
     struct farm_batch *rolling; /* the one rolling restart */
 };
 
-/* Appends one to the farm with the next id; it is not started. */
+/* Appends one to the farm with the next id, or a given one above all others; it is not started. */
 struct server *farm_add_server(struct farm *farm, const struct group_settings *group, uint16_t port);
+struct server *farm_add_server_as(struct farm *farm, int id, const struct group_settings *group, uint16_t port);
 void farm_remove_server(struct farm *farm, struct server *server);
 
 /* The queue of starts: EVENT_TURN comes to it when it is its turn, never in this turn of the loop. */
 void farm_queue_start(struct farm *farm, struct server *server);
 struct server *farm_take_queued(struct farm *farm); /* the next one, its reference with it; NULL: none */
+
+/* One more, or several, of those that the start waits for are ready or have failed once. */
+void farm_note_progress(struct farm *farm, unsigned settled, unsigned ready);
+void farm_start_server(struct farm *farm, struct server *server); /* one of them */
+void farm_swept(struct farm *farm);
+
+/* farm_adopt.c */
+void farm_load_state(struct farm *farm);  /* changes the counts of groups that were scaled */
+void farm_add_servers(struct farm *farm); /* those of the settings, under their earlier ids */
+void farm_adopt(struct farm *farm);       /* all that goes on; then the others start */
+void farm_compose_state(struct buffer *out, void *farm);
+
+/* farm_change.c */
+struct group_settings *farm_find_group(const struct settings *settings, const char *name);
+/* Gives a group the count that it was scaled to while this one was set; -EINVAL when there is no place for so many. */
+int farm_keep_scaled(struct settings *settings, struct group_settings *group, unsigned count, struct error *err);
+/* The settings are other ones than those that the servers were started with by an earlier farmd: a reload that began there.
+ * Surplus and missing servers it finds by itself. */
+struct farm_change *farm_change_at_start(struct farm *farm);
+void farm_change_failed(struct farm_change *change, const struct error *err);
+void farm_change_plan(struct farm_change *change, struct server *server, uint16_t port);
+void farm_change_begin(struct farm_change *change);
 
 #endif

@@ -17,42 +17,21 @@
 
 static int open_runtime(struct farm *farm, struct error *err)
 {
-    struct runtime_leftover *leftovers = NULL;
-    size_t count = 0;
-    struct error why;
-    if (statefile_load(farm->paths.state, &leftovers, &count, &why) < 0)
-        log_warning("%s", why.message);
     struct runtime_options options = {
         .loop = farm->loop,
         .instance = farm->paths.instance,
         .runtime_dir = farm->paths.runtime_dir,
         .enforce = farm->settings->enforce,
         .servers = settings_total_servers(farm->settings),
-        .leftovers = leftovers,
-        .leftover_count = count,
         .events = server_runtime_events,
     };
-    int code = farm->ops->open(&farm->runtime, &options, err);
-    free(leftovers);
-    return code;
-}
-
-static void compose_state(struct buffer *out, void *data)
-{
-    struct farm *farm = data;
-    for (size_t i = 0; i < farm->server_count; i++) {
-        const struct server *server = farm->servers[i];
-        if (server->process)
-            statefile_add(out, server->id, farm->ops->pid(server->process), farm->ops->start_time(server->process));
-    }
+    return farm->ops->open(&farm->runtime, &options, err);
 }
 
 static void report_state(const struct error *err, void *data)
 {
     farm_trouble(data, TROUBLE_STATE, err);
 }
-
-static const struct statefile_calls statefile_calls = {.compose = compose_state, .report = report_state};
 
 static void flush_events(uv_prepare_t *prepare)
 {
@@ -65,29 +44,38 @@ static void init_handles(struct farm *farm)
     uv_prepare_init(farm->loop, &farm->flusher);
     uv_idle_init(farm->loop, &farm->starter);
     uv_timer_init(farm->loop, &farm->farewell);
-    farm->open_handles = 3;
+    farm->open_handles = 3 + 1; /* and the state file */
     farm->flusher.data = farm->starter.data = farm->farewell.data = farm;
     uv_prepare_start(&farm->flusher, flush_events);
     uv_unref((uv_handle_t *)&farm->flusher);
 }
 
-static void add_all_servers(struct farm *farm)
-{
-    for (size_t g = 0; g < farm->settings->group_count; g++) {
-        const struct group_settings *group = &farm->settings->groups[g];
-        for (unsigned i = 0; i < group->count; i++)
-            farm_add_server(farm, group, (uint16_t)(group->base_port + i));
-    }
-}
-
 static void free_memory(struct farm *farm)
 {
     events_free(farm->events);
+    state_free(farm->earlier);
     settings_free(farm->settings);
     free(farm->servers);
     farm_paths_done(&farm->paths);
     free(farm);
 }
+
+/* Locked until the last write of the state file is over. */
+static void one_closed(struct farm *farm)
+{
+    if (--farm->open_handles > 0)
+        return;
+    lock_release(farm->paths.lock, farm->lock_fd);
+    free_memory(farm);
+}
+
+static void on_statefile_closed(void *farm)
+{
+    one_closed(farm);
+}
+
+static const struct statefile_calls statefile_calls = {
+    .compose = farm_compose_state, .report = report_state, .closed = on_statefile_closed};
 
 int farm_new(uv_loop_t *loop, struct settings *settings, const struct runtime_ops *ops, struct farm **farm,
              struct error *err)
@@ -114,11 +102,12 @@ int farm_new(uv_loop_t *loop, struct settings *settings, const struct runtime_op
 
     made->events = events_new();
     made->troubles = troubles_new(loop, made->events);
+    farm_load_state(made);
     init_handles(made);
     made->statefile = statefile_new(loop, made->paths.state, &statefile_calls, made);
     made->log_keeper = log_keeper_new(made);
     made->sampler = sampler_new(made);
-    add_all_servers(made);
+    farm_add_servers(made);
     *farm = made;
     return 0;
 }
@@ -127,9 +116,7 @@ int farm_new(uv_loop_t *loop, struct settings *settings, const struct runtime_op
 
 static void on_handle_closed(uv_handle_t *handle)
 {
-    struct farm *farm = handle->data;
-    if (--farm->open_handles == 0)
-        free_memory(farm);
+    one_closed(handle->data);
 }
 
 static void drop_start_queue(struct farm *farm)
@@ -151,11 +138,10 @@ void farm_free(struct farm *farm)
     farm->server_count = 0;
     events_flush(farm->events);
     farm->ops->close(farm->runtime);
-    statefile_free(farm->statefile);
+    statefile_close(farm->statefile, !farm->started);
     troubles_free(farm->troubles);
     rmdir(farm->paths.runtime_dir);
     rmdir(farm->settings->runtime_dir); /* unless another farm has files there */
-    lock_release(farm->paths.lock, farm->lock_fd);
 
     uv_close((uv_handle_t *)&farm->flusher, on_handle_closed);
     uv_close((uv_handle_t *)&farm->starter, on_handle_closed);

@@ -28,6 +28,9 @@ static const char *const event_names[] = {
     [EVENT_LIVENESS_FAILED] = "liveness failed",
     [EVENT_BACKOFF_ELAPSED] = "backoff elapsed",
     [EVENT_STOP_TIMEOUT] = "stop timeout",
+    [EVENT_ADOPTED] = "adopted",
+    [EVENT_ADOPTED_STARTING] = "adopted starting",
+    [EVENT_ADOPTED_PAUSED] = "adopted paused",
 };
 _Static_assert(sizeof(event_names) / sizeof(event_names[0]) == EVENT_COUNT, "one name for each event");
 
@@ -80,6 +83,12 @@ static struct lifecycle_step follow(enum lifecycle_verdict verdict)
     return go(SERVER_STOPPED, 0);
 }
 
+/* Its process was started by an earlier farmd: only a server that nothing was done with yet takes it. */
+static struct lifecycle_step adopt(struct lifecycle now, enum server_state state)
+{
+    return now.state == SERVER_STOPPED ? go(state, 0) : stay(now);
+}
+
 /* Stopped, backoff and failed have no process; they differ in what a stop and an elapsed wait mean. */
 static struct lifecycle_step when_down(struct lifecycle now, enum lifecycle_event event)
 {
@@ -94,6 +103,12 @@ static struct lifecycle_step when_down(struct lifecycle now, enum lifecycle_even
         return refuse(now);
     case EVENT_BACKOFF_ELAPSED:
         return now.state == SERVER_BACKOFF ? go_starting(0) : stay(now);
+    case EVENT_ADOPTED:
+        return adopt(now, SERVER_RUNNING);
+    case EVENT_ADOPTED_STARTING:
+        return adopt(now, SERVER_STARTING);
+    case EVENT_ADOPTED_PAUSED:
+        return adopt(now, SERVER_PAUSED);
     case EVENT_KILL:
     case EVENT_TURN:
     case EVENT_READY:
@@ -129,6 +144,9 @@ static struct lifecycle_step when_queued(struct lifecycle now, enum lifecycle_ev
     case EVENT_LIVENESS_FAILED:
     case EVENT_BACKOFF_ELAPSED:
     case EVENT_STOP_TIMEOUT:
+    case EVENT_ADOPTED:
+    case EVENT_ADOPTED_STARTING:
+    case EVENT_ADOPTED_PAUSED:
     case EVENT_COUNT:
         break;
     }
@@ -158,6 +176,9 @@ static struct lifecycle_step when_starting(struct lifecycle now, enum lifecycle_
     case EVENT_TURN:
     case EVENT_BACKOFF_ELAPSED:
     case EVENT_STOP_TIMEOUT:
+    case EVENT_ADOPTED:
+    case EVENT_ADOPTED_STARTING:
+    case EVENT_ADOPTED_PAUSED:
     case EVENT_COUNT:
         break;
     }
@@ -187,6 +208,9 @@ static struct lifecycle_step when_running(struct lifecycle now, enum lifecycle_e
     case EVENT_SPAWN_FAILED:
     case EVENT_BACKOFF_ELAPSED:
     case EVENT_STOP_TIMEOUT:
+    case EVENT_ADOPTED:
+    case EVENT_ADOPTED_STARTING:
+    case EVENT_ADOPTED_PAUSED:
     case EVENT_COUNT:
         break;
     }
@@ -217,6 +241,9 @@ static struct lifecycle_step when_paused(struct lifecycle now, enum lifecycle_ev
     case EVENT_LIVENESS_FAILED:
     case EVENT_BACKOFF_ELAPSED:
     case EVENT_STOP_TIMEOUT:
+    case EVENT_ADOPTED:
+    case EVENT_ADOPTED_STARTING:
+    case EVENT_ADOPTED_PAUSED:
     case EVENT_COUNT:
         break;
     }
@@ -259,6 +286,9 @@ static struct lifecycle_step when_stopping(struct lifecycle now, enum lifecycle_
     case EVENT_START_TIMEOUT:
     case EVENT_LIVENESS_FAILED:
     case EVENT_BACKOFF_ELAPSED:
+    case EVENT_ADOPTED:
+    case EVENT_ADOPTED_STARTING:
+    case EVENT_ADOPTED_PAUSED:
     case EVENT_COUNT:
         break;
     }

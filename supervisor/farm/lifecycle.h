@@ -39,7 +39,10 @@ enum lifecycle_event {
     EVENT_SPAWN_FAILED,    /* it could not even be started */
     EVENT_LIVENESS_FAILED, /* too many probes in a row */
     EVENT_BACKOFF_ELAPSED,
-    EVENT_STOP_TIMEOUT, /* the grace period is over */
+    EVENT_STOP_TIMEOUT,     /* the grace period is over */
+    EVENT_ADOPTED,          /* a process of an earlier farmd goes on, and serves */
+    EVENT_ADOPTED_STARTING, /* likewise, and was not ready yet */
+    EVENT_ADOPTED_PAUSED,   /* likewise, and is frozen */
     EVENT_COUNT
 };
 

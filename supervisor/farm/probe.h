@@ -27,6 +27,7 @@ void probe_once(uv_loop_t *loop, const struct server *server, int64_t timeout_ms
 /* The schedule of one server. Started when its process starts; stopped when it ends or is paused. */
 struct prober *prober_new(struct server *server);
 void prober_start(struct prober *prober, bool ready_by_pipe);
+void prober_adopted(struct prober *prober); /* it may say so no more: it is asked until it answers */
 void prober_running(struct prober *prober); /* it became ready: liveness and readiness begin */
 void prober_resumed(struct prober *prober); /* the same, and the first one at once: what it was is known no more */
 /* Whether a running server is probed the same way by both. */

@@ -237,6 +237,12 @@ void prober_start(struct prober *prober, bool ready_by_pipe)
         begin(&prober->slots[0], DUTY_STARTUP, PROBE_STARTUP, STARTUP_FIRST_MS);
 }
 
+void prober_adopted(struct prober *prober)
+{
+    prober_stop(prober);
+    begin(&prober->slots[0], DUTY_STARTUP, PROBE_STARTUP, STARTUP_FIRST_MS);
+}
+
 /* Liveness and readiness, the first one within so long. */
 static void begin_running(struct prober *prober, int64_t within)
 {

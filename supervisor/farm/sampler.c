@@ -184,6 +184,12 @@ static void measure_requests(struct server *server, struct sampler_slot *slot, c
         return;
     uint64_t requests = atomic_load_explicit(&counters->requests, memory_order_relaxed);
     uint64_t errors = atomic_load_explicit(&counters->responses[4], memory_order_relaxed);
+    if (!slot->base.valid) { /* of a run that began long before: nothing is known of the last second */
+        uint64_t ignored[HISTOGRAM_BUCKETS];
+        latency_difference(slot, counters, ignored);
+        slot->base.requests = requests;
+        slot->base.errors = errors;
+    }
     uint64_t answered = growth(requests, slot->base.requests);
     stats->requests_total = requests;
     stats->requests_per_second = (double)answered / seconds;
@@ -241,6 +247,19 @@ void sampler_run_began(struct server *server)
     free(steal(&slot->latency));
     slot->base = (struct base_line){.valid = true, .at_ns = clock_monotonic_ns()};
     slot->limits_known = false;
+}
+
+void sampler_run_adopted(struct server *server, uint64_t earlier_oom_kills)
+{
+    struct sampler_slot *slot = slot_of(server);
+    slot->base = (struct base_line){0};
+    slot->limits_known = false;
+    slot->earlier_oom_kills = earlier_oom_kills;
+}
+
+uint64_t sampler_earlier_oom_kills(const struct server *server)
+{
+    return server->samples ? server->samples->earlier_oom_kills : 0;
 }
 
 void sampler_limits_changed(struct server *server)

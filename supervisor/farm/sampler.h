@@ -33,6 +33,8 @@ void sampler_free(struct sampler *sampler);
 
 /* Base line and end of a server's run, so that rates never mix two processes. */
 void sampler_run_began(struct server *server);
+void sampler_run_adopted(struct server *server, uint64_t earlier_oom_kills); /* its base line is the first sample */
+uint64_t sampler_earlier_oom_kills(const struct server *server);             /* of the runs before this one */
 void sampler_run_ended(struct server *server);
 void sampler_limits_changed(struct server *server); /* percentages are of the limits in force from now on */
 void sampler_slot_free(struct server *server);

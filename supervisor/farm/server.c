@@ -43,7 +43,7 @@ static void on_timer(uv_timer_t *timer)
 }
 
 /* The loop's own clock may be old by the length of this turn. */
-static void arm(struct server *server, int64_t delay_ms)
+void server_arm(struct server *server, int64_t delay_ms)
 {
     uv_update_time(farm_loop(server->farm));
     uv_timer_start(&server->own->timer, on_timer, delay_ms > 0 ? (uint64_t)delay_ms : 0, 0);
@@ -177,7 +177,7 @@ static void cancel_all(struct server *server)
 
 /* --- states --- */
 
-static void set_error(struct server *server, const char *text)
+void server_set_error(struct server *server, const char *text)
 {
     snprintf(server->error, sizeof(server->error), "%s", text);
 }
@@ -203,7 +203,7 @@ static void became_ready(struct server *server)
 static void enter_running(struct server *server, enum server_state from)
 {
     uv_timer_stop(&server->own->timer);
-    set_error(server, "");
+    server_set_error(server, "");
     if (from == SERVER_PAUSED) {
         events_add(farm_events(server->farm), REASON_RESUMED, server->id, "%s goes on", server->name);
         /* Where nothing is asked, it is as ready as when it was paused. */
@@ -219,7 +219,7 @@ static void enter_paused(struct server *server)
     prober_stop(server->prober);
     server->health = HEALTH_UNKNOWN;
     server->ready = false;
-    set_error(server, "paused on request");
+    server_set_error(server, "paused on request");
     events_add(farm_events(server->farm), REASON_PAUSED, server->id, "%s is paused", server->name);
 }
 
@@ -227,9 +227,9 @@ static void enter_backoff(struct server *server)
 {
     int64_t delay_ms = server->own->retry_delay_ms;
     server->next_restart_at_us = clock_realtime_us() + delay_ms * 1000;
-    set_error(server, server->own->ending);
+    server_set_error(server, server->own->ending);
     server_report_wait(server);
-    arm(server, delay_ms);
+    server_arm(server, delay_ms);
 }
 
 /* By hand, or because the policy says that its end was the end. */
@@ -238,13 +238,17 @@ static void enter_stopped(struct server *server, enum lifecycle_event event)
     bool by_policy =
         (event == EVENT_EXITED || event == EVENT_SPAWN_FAILED) && server->last_exit.reason != REASON_STOPPED;
     server->own->stopped_by_hand = !by_policy;
-    set_error(server, by_policy ? server->own->ending : "stopped on request");
+    server_set_error(server, by_policy ? server->own->ending : "stopped on request");
     if (event == EVENT_STOP) /* nothing ran, so no ending tells it */
         events_add(farm_events(server->farm), REASON_STOPPED, server->id, "%s is stopped", server->name);
 }
 
 static void enter_state(struct server *server, enum server_state from, enum lifecycle_event event)
 {
+    if (event == EVENT_ADOPTED || event == EVENT_ADOPTED_STARTING || event == EVENT_ADOPTED_PAUSED) {
+        server_go_on(server);
+        return;
+    }
     if (from == SERVER_BACKOFF)
         server->next_restart_at_us = 0;
     if (server->lifecycle.state != SERVER_RUNNING)
@@ -254,7 +258,7 @@ static void enter_state(struct server *server, enum server_state from, enum life
         enter_stopped(server, event);
         break;
     case SERVER_STARTING:
-        set_error(server, "starting");
+        server_set_error(server, "starting");
         break;
     case SERVER_RUNNING:
         enter_running(server, from);
@@ -266,13 +270,13 @@ static void enter_state(struct server *server, enum server_state from, enum life
         prober_stop(server->prober);
         server->health = HEALTH_UNKNOWN;
         server->ready = false;
-        set_error(server, "stopping");
+        server_set_error(server, "stopping");
         break;
     case SERVER_BACKOFF:
         enter_backoff(server);
         break;
     case SERVER_FAILED:
-        set_error(server, server->own->ending);
+        server_set_error(server, server->own->ending);
         server_report_give_up(server);
         break;
     case SERVER_STATE_COUNT:
@@ -304,17 +308,17 @@ static void perform(struct server *server, const struct lifecycle_step *step, en
     }
     if (step->actions & ACTION_SPAWN) {
         server_spawn(server);
-        arm(server, server->group->start_timeout_ms); /* counted from the start, not from before it */
+        server_arm(server, server->group->start_timeout_ms); /* counted from the start, not from before it */
     }
     if (step->actions & ACTION_TERMINATE) {
-        arm(server, server->group->stop_grace_ms);
+        server_arm(server, server->group->stop_grace_ms);
         server_terminate(server);
     }
     if (step->actions & ACTION_KILL) {
         if (event == EVENT_STOP_TIMEOUT)
             report_forced_stop(server);
         own->killed = true;
-        arm(server, KILL_AGAIN_MS);
+        server_arm(server, KILL_AGAIN_MS);
         server_kill(server);
     }
     if ((step->actions & ACTION_THAW) && server->lifecycle.state == SERVER_STOPPING && server_thaw(server, &err) < 0)
@@ -435,6 +439,11 @@ void server_set_port(struct server *server, uint16_t port)
     snprintf(server->url, sizeof(server->url), "http://localhost:%u", port);
 }
 
+char *server_log_path(const struct farm *farm, int id)
+{
+    return xasprintf("%s/logs/server-%d.log", farm_settings(farm)->state_dir, id);
+}
+
 struct server *server_new(struct farm *farm, int id, uint16_t port, const struct group_settings *group)
 {
     struct server *server = xcalloc(1, sizeof(*server));
@@ -444,8 +453,8 @@ struct server *server_new(struct farm *farm, int id, uint16_t port, const struct
     server->limits = group->limits;
     snprintf(server->name, sizeof(server->name), "server-%d", id);
     server_set_port(server, port);
-    server->log_path = xasprintf("%s/logs/%s.log", farm_settings(farm)->state_dir, server->name);
-    set_error(server, "not started yet");
+    server->log_path = server_log_path(farm, id);
+    server_set_error(server, "not started yet");
 
     server->own = xcalloc(1, sizeof(*server->own));
     server->own->refs = 1;

@@ -6,6 +6,7 @@
 #define SUPERVISOR_FARM_SERVER_PRIVATE_H
 
 #include "supervisor/farm/server.h"
+#include "supervisor/farm/state.h"
 
 /* An event on its way and, when somebody asked for it, whom to tell. */
 struct server_request {
@@ -41,9 +42,9 @@ struct server_private {
     bool has_cause;           /* farmd ended the run itself, and not for a stop: */
     enum event_reason cause;  /* killed by hand, liveness or start timeout */
     bool killed;              /* a kill was sent; what comes later only repeats it */
-    pid_t recorded_pid;       /* as in the state file */
     bool ever_started;
-    bool is_restart; /* the run replaces an earlier one: its Ready tells how long it took */
+    uint64_t fingerprint; /* of the settings that its process was started with */
+    bool is_restart;      /* the run replaces an earlier one: its Ready tells how long it took */
 
     int64_t started_at_ms;
     int64_t healthy_since_ms; /* 0: it is not */
@@ -71,6 +72,19 @@ void server_set_port(struct server *server, uint16_t port);
 void server_set_health(struct server *server, enum server_health health, const char *error);
 void server_set_ready(struct server *server, bool ready);
 void server_probes_changed(struct server *server); /* forgets what no probe tells any more */
+
+void server_arm(struct server *server, int64_t delay_ms); /* its timer; the state says for what */
+void server_set_error(struct server *server, const char *text);
+
+char *server_log_path(const struct farm *farm, int id); /* the caller frees */
+
+/* server_adopt.c */
+void server_restore(struct server *server, const struct state_server *was); /* what goes on; nothing runs yet */
+/* Takes over the process of an earlier farmd. Negative when that is gone (it is told as an exit then) or cannot be taken. */
+int server_adopt(struct server *server, const struct state_server *was, struct error *err);
+void server_start_again(struct server *server); /* what was restored without a process, as its restart policy would */
+void server_go_on(struct server *server);       /* it was adopted */
+void server_record(const struct server *server, struct state_server *out); /* for the next farmd */
 
 /* server_run.c */
 void server_spawn(struct server *server);

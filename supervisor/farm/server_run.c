@@ -109,6 +109,7 @@ static void begin_run(struct server *server)
     own->is_restart = own->start_from != SERVER_STOPPED && own->ever_started;
     server->restarts += own->is_restart;
     own->ever_started = true;
+    own->fingerprint = group_settings_fingerprint(server->group);
     own->started_at_ms = clock_monotonic_ms();
     own->has_cause = own->killed = false;
     server->started_at_us = clock_realtime_us();

@@ -1,151 +1,74 @@
 /*
- * Reading and writing the state file. Its last line is "end": a file without one was cut off.
+ * Reading, setting aside and replacing the state file.
  */
 #include "supervisor/farm/statefile.h"
 
-#include "core/log.h"
+#include "core/clock.h"
 #include "core/memory.h"
-#include "core/units.h"
 #include "supervisor/farm/background.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#define HEADER "farmd-state 1"
-#define BOOT "boot "
-#define DELAY_MS 100           /* many changes come together */
-#define RETRY_MS 2000          /* after a failure */
-#define FILE_MAX (1024 * 1024) /* more than SETTINGS_MAX_SERVERS lines need */
-#define BOOT_ID_LENGTH 36
+#define DELAY_MS 100                /* from one write to the next: many changes come together */
+#define RETRY_MS 1000               /* after one that failed */
+#define FILE_MAX (16 * 1024 * 1024) /* more than SETTINGS_MAX_SERVERS lines need */
+#define ASIDE_MAX 9                 /* files that are kept */
 
 /* --- reading --- */
-
-static void read_boot_id(char out[BOOT_ID_LENGTH + 1])
-{
-    cleanup_close int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? read(fd, out, BOOT_ID_LENGTH) : 0;
-    out[n > 0 ? n : 0] = '\0';
-}
 
 /* The whole file as text: 1, or 0 when there is none, or a negative code. */
 static int read_text(const char *path, struct buffer *text, struct error *err)
 {
     cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0)
-        return errno == ENOENT ? 0 : error_set_errno(err, errno, "opening the state file %s", path);
+        return errno == ENOENT ? 0 : error_set_errno(err, errno, "cannot be opened");
     for (;;) {
-        buffer_reserve(text, 4096);
-        ssize_t n = read(fd, text->data + text->length, 4096);
+        buffer_reserve(text, 65536);
+        ssize_t n = read(fd, text->data + text->length, 65536);
         if (n < 0)
-            return error_set_errno(err, errno, "reading the state file %s", path);
+            return error_set_errno(err, errno, "cannot be read");
         text->length += (size_t)n;
         text->data[text->length] = '\0';
         if (n == 0)
             return 1;
         if (text->length > FILE_MAX)
-            return error_set(err, EBADMSG, "the state file %s is too large to be one", path);
+            return error_set(err, EBADMSG, "is too large to be one");
     }
 }
 
-struct reader {
-    bool of_this_boot;
-    bool whole;
-    struct runtime_leftover *leftovers;
-    size_t count;
-};
-
-/* Reads `word` and the number behind it, and moves past them. */
-static bool read_number(const char **line, const char *word, int64_t max, int64_t *value)
+/* Under the first name that is free: what was set aside before may not have been looked at yet. */
+static int set_aside(const char *path, const struct error *why, struct error *err)
 {
-    size_t length = strlen(word);
-    if (strncmp(*line, word, length) != 0)
-        return false;
-    const char *digits = *line + length;
-    size_t count = strspn(digits, "0123456789");
-    cleanup_free char *text = xstrndup(digits, count);
-    *line = digits + count;
-    return units_parse_int(text, 0, max, value) == 0;
-}
-
-static bool read_line(struct reader *reader, unsigned number, const char *line, const char *boot_id)
-{
-    int64_t server, pid, start_time;
-    if (number == 0)
-        return strcmp(line, HEADER) == 0;
-    if (number == 1) {
-        bool is_boot = strncmp(line, BOOT, strlen(BOOT)) == 0;
-        reader->of_this_boot = is_boot && strcmp(line + strlen(BOOT), boot_id) == 0;
-        return is_boot;
+    for (unsigned n = 1; n <= ASIDE_MAX; n++) {
+        cleanup_free char *aside = n == 1 ? xasprintf("%s.broken", path) : xasprintf("%s.broken.%u", path, n);
+        if (access(aside, F_OK) == 0)
+            continue;
+        if (rename(path, aside) < 0)
+            break;
+        return error_set(err, why->code, "the state file %s %s; it is set aside as %s", path, why->message, aside);
     }
-    if (strcmp(line, "end") == 0) {
-        reader->whole = true;
-        return true;
-    }
-    if (reader->whole || !read_number(&line, "server ", INT_MAX, &server) ||
-        !read_number(&line, " pid ", INT_MAX, &pid) || !read_number(&line, " start ", INT64_MAX, &start_time) ||
-        line[0] != '\0' || pid <= 1)
-        return false;
-    reader->leftovers = xrealloc(reader->leftovers, (reader->count + 1) * sizeof(*reader->leftovers));
-    reader->leftovers[reader->count++] =
-        (struct runtime_leftover){.pid = (pid_t)pid, .start_time = (uint64_t)start_time};
-    return true;
+    return error_set(err, why->code, "the state file %s %s; it cannot be set aside: remove %s.broken*", path,
+                     why->message, path);
 }
 
-static bool read_lines(struct reader *reader, struct buffer *text)
-{
-    char boot_id[BOOT_ID_LENGTH + 1];
-    read_boot_id(boot_id);
-    if (strlen(text->data) != text->length)
-        return false;
-    char *rest = text->data;
-    for (unsigned number = 0; rest[0]; number++) {
-        char *newline = strchr(rest, '\n');
-        if (!newline)
-            return false;
-        *newline = '\0';
-        if (!read_line(reader, number, rest, boot_id))
-            return false;
-        rest = newline + 1;
-    }
-    return reader->whole;
-}
-
-static int set_aside(const char *path, struct error *err)
-{
-    cleanup_free char *aside = xasprintf("%s.broken", path);
-    if (rename(path, aside) < 0)
-        unlink(path);
-    return error_set(err, EBADMSG, "the state file %s is not whole; it is set aside as %s", path, aside);
-}
-
-int statefile_load(const char *path, struct runtime_leftover **leftovers, size_t *count, struct error *err)
+int statefile_load(const char *path, struct state **state, struct error *err)
 {
     struct buffer text = BUFFER_EMPTY;
-    struct reader reader = {0};
-    int code = read_text(path, &text, err);
+    struct error why = {0};
+    struct state *found = NULL;
+    int code = read_text(path, &text, &why);
     if (code > 0)
-        code = read_lines(&reader, &text) ? 0 : set_aside(path, err);
-    else if (code < 0)
-        set_aside(path, NULL);
+        code = state_parse(text.data, text.length, &found, &why);
     buffer_done(&text);
-    if (code < 0 || !reader.of_this_boot) {
-        free(reader.leftovers);
-        reader.leftovers = NULL;
-        reader.count = 0;
-    }
-    if (code == 0) {
-        *leftovers = reader.leftovers;
-        *count = reader.count;
-    }
-    return code;
+    if (code < 0)
+        return set_aside(path, &why, err);
+    *state = found;
+    return 0;
 }
 
 /* --- writing --- */
@@ -156,7 +79,8 @@ struct statefile {
     char *temporary;
     const struct statefile_calls *calls;
     void *data;
-    bool dirty, held, closed;
+    bool dirty, held, leave, failed;
+    int64_t written_ms;  /* when it was begun last */
     struct buffer text;  /* belongs to the thread while it works */
     struct error result; /* likewise */
 };
@@ -187,33 +111,41 @@ static void work(void *owner)
         unlink(file->temporary); /* what is on a full disk is in somebody's way */
 }
 
+/* The first change after a while is written at once: what was asked for by hand must not be lost. */
+static void set_next(struct statefile *file)
+{
+    if (!file->dirty || file->held || background_is_set(&file->background))
+        return;
+    int64_t waited_ms = clock_monotonic_ms() - file->written_ms;
+    int64_t delay_ms = file->failed ? RETRY_MS : DELAY_MS;
+    background_set(&file->background, waited_ms < delay_ms ? (uint64_t)(delay_ms - waited_ms) : 0);
+}
+
 static void on_done(void *owner)
 {
     struct statefile *file = owner;
-    bool failed = file->result.code != 0;
-    file->calls->report(failed ? &file->result : NULL, file->data);
-    file->dirty |= failed;
-    if (file->dirty && !file->held)
-        background_set(&file->background, failed ? RETRY_MS : DELAY_MS);
+    file->failed = file->result.code != 0;
+    file->calls->report(file->failed ? &file->result : NULL, file->data);
+    file->dirty |= file->failed;
+    set_next(file);
 }
 
 static void prepare(void *owner)
 {
     struct statefile *file = owner;
-    char boot_id[BOOT_ID_LENGTH + 1];
-    read_boot_id(boot_id);
     buffer_clear(&file->text);
-    buffer_printf(&file->text, HEADER "\n" BOOT "%s\n", boot_id);
     file->calls->compose(&file->text, file->data);
-    buffer_append_text(&file->text, "end\n");
     file->dirty = false;
+    file->written_ms = clock_monotonic_ms();
 }
 
 static void on_freed(void *owner)
 {
     struct statefile *file = owner;
     unlink(file->temporary);
-    unlink(file->path);
+    if (!file->leave)
+        unlink(file->path);
+    file->calls->closed(file->data);
     buffer_done(&file->text);
     free(file->path);
     free(file->temporary);
@@ -234,16 +166,10 @@ struct statefile *statefile_new(uv_loop_t *loop, const char *path, const struct 
     return file;
 }
 
-void statefile_add(struct buffer *out, int server_id, pid_t pid, uint64_t start_time)
-{
-    buffer_printf(out, "server %d pid %d start %" PRIu64 "\n", server_id, (int)pid, start_time);
-}
-
 void statefile_touch(struct statefile *file)
 {
     file->dirty = true;
-    if (!file->held && !background_is_set(&file->background))
-        background_set(&file->background, DELAY_MS);
+    set_next(file);
 }
 
 void statefile_hold(struct statefile *file)
@@ -252,11 +178,14 @@ void statefile_hold(struct statefile *file)
     background_cancel(&file->background);
 }
 
-void statefile_free(struct statefile *file)
+void statefile_release(struct statefile *file)
 {
-    if (!file || file->closed)
-        return;
-    file->closed = true;
-    unlink(file->path); /* now, and again behind a write that is under way */
+    file->held = false;
+    set_next(file);
+}
+
+void statefile_close(struct statefile *file, bool leave)
+{
+    file->leave = leave;
     background_close(&file->background);
 }

@@ -88,11 +88,21 @@ struct runtime_limits_in_force {
     uint64_t pids;
 };
 
-/* A process that an earlier run of farmd recorded: ended on open, with all its descendants that can be found, when it
- * still is the same one. */
+/* A process of this boot that an earlier farmd recorded. Its number may be another's by now: nothing is done to it before
+ * it was recognised. Pointers need to live during the call only. */
 struct runtime_leftover {
     pid_t pid;
-    uint64_t start_time; /* ticks since boot, as in /proc/PID/stat */
+    uint64_t start_time;  /* ticks since boot, as in /proc/PID/stat */
+    const char *name;     /* "server-7" */
+    const char *log_path; /* where its output went */
+};
+
+/* A leftover that is to go on as if nothing had happened. */
+struct runtime_adoption {
+    struct runtime_leftover leftover;
+    bool has_counters;    /* it is a farm-worker */
+    bool paused;          /* as recorded; counts where the kernel does not tell */
+    struct limits limits; /* to be in force from now on */
 };
 
 struct runtime_options {
@@ -100,20 +110,29 @@ struct runtime_options {
     const char *instance;    /* names the slice: [a-z0-9-]+ */
     const char *runtime_dir; /* for the counter files; exists */
     enum enforce_mode enforce;
-    unsigned servers;                         /* how many there will be, to warn of what will not suffice */
-    const struct runtime_leftover *leftovers; /* of this boot; for runs without cgroups, where no slice tells */
-    size_t leftover_count;
+    unsigned servers; /* how many there will be, to warn of what will not suffice */
     struct runtime_events events;
 };
 
 struct runtime_ops {
     const char *kind; /* "process" */
 
-    /* Finds out what can be enforced here, removes what an earlier run of the same instance left behind (processes,
-     * cgroups), makes the slice. -EPERM when enforcement is required and impossible. */
+    /* Finds out what can be enforced here and makes the slice; what an earlier run of the same instance left in it stays
+     * untouched. -EPERM when enforcement is required and impossible. */
     int (*open)(struct runtime **runtime, const struct runtime_options *options, struct error *err);
-    /* After the last on_exit: removes the slice and frees. */
+    /* After the last on_exit and outside of a sweep: frees, and removes the slice unless something still is in it. */
     void (*close)(struct runtime *runtime);
+
+    /* Takes over a server that an earlier farmd started: from then on it is as after `start`, but that on_ready never
+     * comes and how it ends is unknown. *paused tells whether it is frozen. On failure nothing was done to it: -ESRCH, it
+     * is gone; -ESTALE, it is not where a server of this runtime belongs; else a limit is refused. */
+    int (*adopt)(struct runtime *runtime, const struct runtime_adoption *adoption, void *owner, bool *paused,
+                 struct runtime_process **process, struct error *err);
+    /* Once, after the adoptions and before the first start: ends every process of earlier runs that was not adopted,
+     * the leftovers among them, and removes what is left of them. In a thread, for some seconds at most; then `done`, from
+     * the loop. */
+    void (*sweep)(struct runtime *runtime, const struct runtime_leftover *leftovers, size_t count,
+                  void (*done)(void *data), void *data);
 
     const char *(*enforcement)(const struct runtime *runtime); /* "cgroup2", "cgroup1" or "none" */
     /* Why it is not full enforcement and how to get it, in two lines ("…\n  fix: …"); NULL when it is. */
@@ -133,7 +152,7 @@ struct runtime_ops {
     void (*sample)(struct runtime_process *process, struct runtime_sample *sample);
     const struct counters *(*counters)(const struct runtime_process *process); /* NULL: a program without them */
 
-    /* For the next farmd: a line per server, enough to find leftovers again (pid, start time), written by the farm. */
+    /* For the next farmd, with the pid; written down by the farm. */
     uint64_t (*start_time)(const struct runtime_process *process); /* ticks since boot, as in /proc/PID/stat */
 };
 

@@ -156,6 +156,11 @@ class Farmd:
             self.process.send_signal(number)
         return self.process.wait(timeout)
 
+    def kill(self):
+        """kill -9 of farmd alone: its servers go on."""
+        self.process.kill()
+        self.process.wait()
+
     # --- what is left ---
 
     def processes(self):

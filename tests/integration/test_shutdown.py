@@ -176,37 +176,6 @@ def test_stopping_farm_refuses_changes(farms):  # noqa: F811
 # --- an earlier run ---
 
 
-@pytest.mark.parametrize("flags", [[], ["--enforce", "none"]])
-def test_after_a_kill_the_next_run_works(farms, flags):  # noqa: F811
-    farm = with_stubborn(farms, "300ms", flags=flags).start()
-    old = farm.pids()
-    recorded(farm, old[3])
-    farm.process.kill()
-    farm.process.wait()
-    assert all(alive(pid) for pid in old.values()), "the servers outlive a killed farmd"
-    farm.start()
-    new = farm.pids()
-    assert not set(new.values()) & set(old.values())
-    assert [pid for pid in old.values() if alive(pid)] == []
-    assert all(farm.worker(i).status == 200 for i in (1, 2, 3))
-    assert [entry["restarts"] for entry in farm.servers().values()] == [0, 0, 0]
-    assert farm.stop() == 0
-    assert farm.leftovers() == []
-
-
-def test_paused_and_killed_leftovers_are_replaced(farms):  # noqa: F811
-    farm = farms(servers=3).start()
-    old = farm.pids()
-    farm.act(1, "pause")
-    os.kill(old[2], signal.SIGSTOP)
-    farm.process.kill()
-    farm.process.wait()
-    farm.start()
-    assert [pid for pid in old.values() if alive(pid)] == []
-    assert farm.stop() == 0
-    assert farm.leftovers() == []
-
-
 def test_broken_state_does_not_break_the_next_run(farms):  # noqa: F811
     farm = farms(servers=2).start()
     farm.process.kill()
@@ -222,35 +191,6 @@ def test_broken_state_does_not_break_the_next_run(farms):  # noqa: F811
     assert all(farm.worker(i).status == 200 for i in (1, 2))
     assert farm.stop() == 0
     assert farm.leftovers() == []
-
-
-def recorded(farm, pid):
-    """The state files that name a process, once there are any: they are written some time after the change."""
-    def find():
-        files = [path for path in farm.state_dir.rglob("*") if path.is_file() and "logs" not in path.parts]
-        return [path for path in files if str(pid) in path.read_text(errors="replace").split()]
-
-    return wait_for(find, what=f"pid {pid} recorded")
-
-
-def test_foreign_pids_of_an_old_state_are_left_alone(farms):  # noqa: F811
-    """The recorded pid belongs to another program by now: its start time tells."""
-    farm = farms(servers=1, flags=["--enforce", "none"]).start()
-    old = farm.pids()[1]
-    files = recorded(farm, old)
-    farm.process.kill()
-    farm.process.wait()
-    os.kill(old, signal.SIGKILL)
-    other = subprocess.Popen(["sleep", "1000"])
-    try:
-        for path in files:
-            path.write_text(path.read_text().replace(str(old), str(other.pid)))
-        farm.start()
-        assert farm.stop() == 0
-        assert other.poll() is None
-    finally:
-        other.kill()
-        other.wait()
 
 
 def test_two_farmds_on_one_state_directory(farms):  # noqa: F811

@@ -19,7 +19,7 @@ struct runtime_process {
     bool frozen, term_pending, ending;
 };
 
-enum message_kind { MESSAGE_READY, MESSAGE_EXIT };
+enum message_kind { MESSAGE_READY, MESSAGE_EXIT, MESSAGE_SWEPT };
 
 struct message {
     struct message *next;
@@ -34,12 +34,19 @@ struct runtime {
     struct runtime_events events;
     uv_timer_t timer;
     struct message *messages;
+    void (*swept)(void *data);
+    void *swept_data;
 };
 
 static struct {
     struct runtime *runtime;
     struct fake_behaviour behaviours[FAKE_MAX_ID + 1];
     struct runtime_process *processes[FAKE_MAX_ID + 1];
+    struct {
+        pid_t pid;
+        bool frozen;
+    } left[FAKE_MAX_ID + 1]; /* by an earlier run */
+    bool sweep_waits;
     unsigned starts[FAKE_MAX_ID + 1];
     struct runtime_sample samples[FAKE_MAX_ID + 1];
     struct runtime_limits_in_force limits[FAKE_MAX_ID + 1];
@@ -141,6 +148,10 @@ const char *fake_environment(int id, const char *key)
 
 static void deliver(struct message *message)
 {
+    if (message->kind == MESSAGE_SWEPT) {
+        fake.runtime->swept(fake.runtime->swept_data);
+        return;
+    }
     struct runtime_process *process = fake.processes[message->id];
     if (!process || process->pid != message->pid)
         return;
@@ -171,8 +182,8 @@ static void post(const struct runtime_process *process, enum message_kind kind, 
 {
     struct message *message = xcalloc(1, sizeof(*message));
     message->kind = kind;
-    message->id = process->id;
-    message->pid = process->pid;
+    message->id = process ? process->id : 0;
+    message->pid = process ? process->pid : 0;
     if (exit)
         message->exit = *exit;
     struct message **link = &fake.runtime->messages;
@@ -294,6 +305,65 @@ static int fake_start(struct runtime *runtime, const struct runtime_spec *spec, 
     return 0;
 }
 
+void fake_leave(int id, pid_t pid, bool frozen)
+{
+    fake.left[id].pid = pid;
+    fake.left[id].frozen = frozen;
+}
+
+bool fake_is_left(int id)
+{
+    return fake.left[id].pid != 0;
+}
+
+static int fake_adopt(struct runtime *runtime, const struct runtime_adoption *adoption, void *owner, bool *paused,
+                      struct runtime_process **out, struct error *err)
+{
+    (void)runtime;
+    int id = atoi(adoption->leftover.name + strlen("server-"));
+    pid_t pid = adoption->leftover.pid;
+    if (fake.left[id].pid != pid || adoption->leftover.start_time != (uint64_t)pid * 10)
+        return error_set(err, ESRCH, "%s (pid %d) is gone", adoption->leftover.name, (int)pid);
+    struct runtime_process *process = xcalloc(1, sizeof(*process));
+    process->id = id;
+    process->pid = pid;
+    process->owner = owner;
+    process->frozen = *paused = fake.left[id].frozen;
+    fake.left[id].pid = 0;
+    fake.processes[id] = process;
+    fake.alive++;
+    set_in_force(id, &adoption->limits);
+    note("adopt", id);
+    *out = process;
+    return 0;
+}
+
+static void fake_sweep(struct runtime *runtime, const struct runtime_leftover *leftovers, size_t count,
+                       void (*done)(void *data), void *data)
+{
+    (void)leftovers;
+    (void)count;
+    runtime->swept = done;
+    runtime->swept_data = data;
+    for (int id = 0; id <= FAKE_MAX_ID; id++) {
+        if (fake.left[id].pid != 0)
+            note("sweep", id);
+        fake.left[id].pid = 0;
+    }
+    if (!fake.sweep_waits)
+        post(NULL, MESSAGE_SWEPT, NULL);
+}
+
+void fake_sweep_waits(void)
+{
+    fake.sweep_waits = true;
+}
+
+void fake_swept(void)
+{
+    post(NULL, MESSAGE_SWEPT, NULL);
+}
+
 static pid_t fake_pid(const struct runtime_process *process)
 {
     return process->pid;
@@ -382,6 +452,8 @@ const struct runtime_ops fake_runtime_ops = {
     .close = fake_close,
     .enforcement = fake_enforcement,
     .warning = fake_warning,
+    .adopt = fake_adopt,
+    .sweep = fake_sweep,
     .start = fake_start,
     .pid = fake_pid,
     .signal = fake_signal,

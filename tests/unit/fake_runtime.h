@@ -30,6 +30,13 @@ void fake_ready(int id);
 void fake_exit(int id, int exit_code);
 void fake_signal_exit(int id, int signal, bool oom_killed);
 
+/* A process of an earlier run, with a start time of ten times its pid. Gone when it is swept; another's when adopted. */
+void fake_leave(int id, pid_t pid, bool frozen);
+bool fake_is_left(int id);
+/* The sweep is not over before fake_swept. */
+void fake_sweep_waits(void);
+void fake_swept(void);
+
 bool fake_runs(int id);
 unsigned fake_starts(int id); /* successful ones */
 unsigned fake_alive(void);

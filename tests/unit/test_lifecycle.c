@@ -52,6 +52,9 @@ static const char *const table[EVENT_COUNT][COLUMNS] = {
     [EVENT_BACKOFF_ELAPSED] = {"=", "=", "=", "=", "=", "=", "=", "=", "starting(queued): queue", "="},
     [EVENT_STOP_TIMEOUT] = {"=", "=", "=", "=", "=", "stopping(stop): kill", "stopping(start): kill",
                             "stopping(policy): kill", "=", "="},
+    [EVENT_ADOPTED] = {"running", "=", "=", "=", "=", "=", "=", "=", "=", "="},
+    [EVENT_ADOPTED_STARTING] = {"starting", "=", "=", "=", "=", "=", "=", "=", "=", "="},
+    [EVENT_ADOPTED_PAUSED] = {"paused", "=", "=", "=", "=", "=", "=", "=", "=", "="},
 };
 
 static const char *const by_verdict[] = {

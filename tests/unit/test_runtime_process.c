@@ -371,6 +371,17 @@ static void keep(void *owner, const struct runtime_exit *exit)
     ended = *exit;
 }
 
+static void on_swept(void *over)
+{
+    *(bool *)over = true;
+}
+
+static bool is_true(struct fixture *f, void *value)
+{
+    (void)f;
+    return *(bool *)value;
+}
+
 /* An earlier farmd of the same instance is gone without clearing up: here it only stands aside. */
 static void leftovers_of_an_earlier_run_are_cleared(void **state)
 {
@@ -390,6 +401,10 @@ static void leftovers_of_an_earlier_run_are_cleared(void **state)
         .events = {.on_ready = forget, .on_exit = keep, .on_oom = forget},
     };
     assert_int_equal(ops->open(&next, &options, &err), 0);
+    assert_false(runtime_fixture_is_gone(pid_in(f, name)));
+    bool over = false;
+    ops->sweep(next, NULL, 0, on_swept, &over);
+    assert_true(runtime_fixture_wait(f, is_true, &over));
     assert_true(runtime_fixture_is_gone(pid_in(f, name)));
     assert_int_equal(runtime_fixture_cgroups(f), slices);
     assert_true(runtime_fixture_wait_exit(f, 0));

@@ -60,7 +60,7 @@ static int tear_down(void **state)
     if (unavailable == NULL) {
         slice.hierarchies[CONTROLLER_CPU].usable = true;
         struct error err;
-        slice.ops->clean(&slice, &err);
+        slice.ops->clean(&slice, NULL, &err);
         rmdir(slice.hierarchies[CONTROLLER_CPU].directory);
     }
     return 0;
@@ -163,7 +163,7 @@ static void leftovers_are_cleared_but_for_the_supervisor(void **state)
     assert_int_equal(mkdir(supervisor, 0755), 0);
     slice.hierarchies[CONTROLLER_CPU].usable = true;
     struct error err = {0};
-    assert_int_equal(slice.ops->clean(&slice, &err), 0);
+    assert_int_equal(slice.ops->clean(&slice, NULL, &err), 0);
     assert_int_equal(access(leaf_directory, F_OK), -1);
     assert_int_equal(access(supervisor, F_OK), 0);
     assert_int_equal(rmdir(supervisor), 0);

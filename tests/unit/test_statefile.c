@@ -1,9 +1,10 @@
 /*
- * The state file: written whole, read back, set aside when it is not what it should be.
+ * The state file: written whole and soon, read back, set aside when it is not what it should be.
  */
 #include "supervisor/farm/statefile.h"
 
 #include "core/clock.h"
+#include "core/memory.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +13,7 @@
 /* cmocka wants the four above before it */
 #include <cmocka.h>
 #include <errno.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,12 +34,18 @@ static int begin(void **state)
     return 0;
 }
 
+static int remove_entry(const char *entry, const struct stat *status, int type, struct FTW *walk)
+{
+    (void)status;
+    (void)type;
+    (void)walk;
+    return remove(entry);
+}
+
 static int end(void **state)
 {
     (void)state;
-    unlink(path);
-    unlink(broken);
-    return rmdir(directory); /* fails when anything else was left there */
+    return nftw(directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 static void write_text(const char *text, size_t length)
@@ -48,25 +56,31 @@ static void write_text(const char *text, size_t length)
     fclose(file);
 }
 
-static char *boot_id(void)
+static struct state_server a_server(int id)
 {
-    static char id[64];
-    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
-    assert_non_null(fgets(id, sizeof(id), file));
-    fclose(file);
-    id[strcspn(id, "\n")] = '\0';
-    return id;
+    struct state_server server = state_server_empty();
+    server.id = id;
+    strcpy(server.group, "default");
+    server.port = 8000 + id;
+    server.pid = 1000 + id;
+    server.start_time = INT64_C(5000000000) + id;
+    server.limits = (struct limits){.cpu = 0.1, .memory = 256 << 20, .pids = 64};
+    return server;
 }
-
-static unsigned written, failed; /* as reported */
-static int failure;
 
 static void compose(struct buffer *out, void *data)
 {
     int *count = data;
-    for (int i = 1; i <= *count; i++)
-        statefile_add(out, i, 1000 + i, 5000000000u + (unsigned)i);
+    state_begin(out, 77, "cgroup2");
+    for (int i = 1; i <= *count; i++) {
+        struct state_server server = a_server(i);
+        state_add_server(out, &server);
+    }
+    state_end(out);
 }
+
+static unsigned written, failed, closed; /* as reported */
+static int failure;
 
 static void report(const struct error *result, void *data)
 {
@@ -76,7 +90,13 @@ static void report(const struct error *result, void *data)
     failure = result ? result->code : failure;
 }
 
-static const struct statefile_calls calls = {.compose = compose, .report = report};
+static void on_closed(void *data)
+{
+    (void)data;
+    closed++;
+}
+
+static const struct statefile_calls calls = {.compose = compose, .report = report, .closed = on_closed};
 
 /* Runs the loop until the file has been written anew. */
 static void write_and_wait(uv_loop_t *loop, struct statefile *file)
@@ -89,6 +109,15 @@ static void write_and_wait(uv_loop_t *loop, struct statefile *file)
         uv_run(loop, UV_RUN_ONCE);
 }
 
+static void close_and_wait(uv_loop_t *loop, struct statefile *file, bool leave)
+{
+    closed = 0;
+    statefile_close(file, leave);
+    uv_run(loop, UV_RUN_DEFAULT);
+    assert_int_equal(closed, 1);
+    assert_int_equal(uv_loop_close(loop), 0);
+}
+
 static void test_written_and_read_back(void **state)
 {
     (void)state;
@@ -97,26 +126,34 @@ static void test_written_and_read_back(void **state)
     int count = 3;
     struct statefile *file = statefile_new(&loop, path, &calls, &count);
     write_and_wait(&loop, file);
-    struct runtime_leftover *leftovers = NULL;
-    size_t found = 0;
-    assert_int_equal(statefile_load(path, &leftovers, &found, &err), 0);
-    assert_int_equal(found, 3);
-    assert_int_equal(leftovers[2].pid, 1003);
-    assert_int_equal(leftovers[2].start_time, 5000000003u);
-    free(leftovers);
+    struct state *found = NULL;
+    assert_int_equal(statefile_load(path, &found, &err), 0);
+    assert_int_equal(found->server_count, 3);
+    assert_int_equal(found->servers[2].pid, 1003);
+    assert_int_equal(found->servers[2].start_time, 5000000003u);
+    state_free(found);
 
     count = 0;
     write_and_wait(&loop, file);
-    leftovers = NULL;
-    assert_int_equal(statefile_load(path, &leftovers, &found, &err), 0);
-    assert_int_equal(found, 0);
+    assert_int_equal(statefile_load(path, &found, &err), 0);
+    assert_int_equal(found->server_count, 0);
+    state_free(found);
 
     statefile_touch(file); /* a write under way must not bring the file back */
     uv_run(&loop, UV_RUN_NOWAIT);
-    statefile_free(file);
-    uv_run(&loop, UV_RUN_DEFAULT);
+    close_and_wait(&loop, file, false);
     assert_int_equal(access(path, F_OK), -1);
-    assert_int_equal(uv_loop_close(&loop), 0);
+}
+
+static void test_left_to_the_next(void **state)
+{
+    (void)state;
+    uv_loop_t loop;
+    uv_loop_init(&loop);
+    int count = 1;
+    write_text("x", 1);
+    close_and_wait(&loop, statefile_new(&loop, path, &calls, &count), true);
+    assert_int_equal(access(path, F_OK), 0);
 }
 
 /* What cannot be written is tried again by itself. */
@@ -142,9 +179,7 @@ static void test_tried_again_after_a_failure(void **state)
         uv_run(&loop, UV_RUN_ONCE);
     assert_int_equal(written, 1);
     assert_int_equal(access(path, F_OK), 0);
-    statefile_free(file);
-    uv_run(&loop, UV_RUN_DEFAULT);
-    assert_int_equal(uv_loop_close(&loop), 0);
+    close_and_wait(&loop, file, false);
 }
 
 static void test_held_back(void **state)
@@ -159,71 +194,62 @@ static void test_held_back(void **state)
     statefile_touch(file);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(access(path, F_OK), -1);
-    statefile_free(file);
-    uv_run(&loop, UV_RUN_DEFAULT);
-    assert_int_equal(uv_loop_close(&loop), 0);
+    statefile_release(file);
+    int64_t deadline = clock_monotonic_ms() + 10000;
+    while (access(path, F_OK) != 0 && clock_monotonic_ms() < deadline)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_int_equal(access(path, F_OK), 0);
+    close_and_wait(&loop, file, false);
 }
 
-static void expect_load(const char *text, int code, size_t count)
-{
-    struct runtime_leftover *leftovers = NULL;
-    size_t found = 0;
-    write_text(text, strlen(text));
-    int got = statefile_load(path, &leftovers, &found, &err);
-    if (got != -code || found != count)
-        fail_msg("%d and %zu processes from: %s", got, found, text);
-    assert_int_equal(access(broken, F_OK) == 0, code != 0);
-    unlink(broken);
-    free(leftovers);
-}
-
-static void test_what_is_not_whole(void **state)
+/* What cannot be used is set aside whole, whatever it is, and nothing that was set aside before is lost. */
+static void test_set_aside(void **state)
 {
     (void)state;
-    char text[512];
-    const char *id = boot_id();
-    snprintf(text, sizeof(text), "farmd-state 1\nboot %s\nserver 1 pid 77 start 5\nend\n", id);
-    expect_load(text, 0, 1);
-    for (size_t length = strlen(text) - 1; length > 0; length--) { /* cut off anywhere */
-        text[length] = '\0';
-        expect_load(text, EBADMSG, 0);
+    struct state *found = NULL;
+    char second[112], text[32];
+    snprintf(second, sizeof(second), "%s.2", broken);
+    write_text("something else\n", 15);
+    assert_int_equal(statefile_load(path, &found, &err), -EBADMSG);
+    assert_non_null(strstr(err.message, broken));
+    write_text("", 0);
+    assert_int_equal(statefile_load(path, &found, &err), -EBADMSG);
+    assert_non_null(strstr(err.message, second));
+    assert_int_equal(access(path, F_OK), -1);
+    FILE *file = fopen(broken, "re");
+    assert_non_null(fgets(text, sizeof(text), file));
+    fclose(file);
+    assert_string_equal(text, "something else\n");
+    assert_null(found);
+}
+
+static void test_a_directory_is_set_aside(void **state)
+{
+    (void)state;
+    struct state *found = NULL;
+    assert_int_equal(mkdir(path, 0755), 0);
+    assert_int_equal(statefile_load(path, &found, &err), -EISDIR);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(access(broken, F_OK), 0);
+}
+
+static void test_too_many_set_aside(void **state)
+{
+    (void)state;
+    struct state *found = NULL;
+    for (int i = 0; i < 12; i++) {
+        write_text("", 0);
+        assert_int_equal(statefile_load(path, &found, &err), -EBADMSG);
     }
-    expect_load("", EBADMSG, 0);
-    expect_load("something else\n", EBADMSG, 0);
-    expect_load("farmd-state 2\nboot x\nend\n", EBADMSG, 0);
-    snprintf(text, sizeof(text), "farmd-state 1\nboot %s\nserver 1 pid 1 start 5\nend\n", id);
-    expect_load(text, EBADMSG, 0); /* never pid 1 */
-    snprintf(text, sizeof(text), "farmd-state 1\nboot %s\nserver 1 pid 77 start 5 x\nend\n", id);
-    expect_load(text, EBADMSG, 0);
-}
-
-static void test_another_boot(void **state)
-{
-    (void)state;
-    expect_load("farmd-state 1\nboot 00000000-0000-0000-0000-000000000000\nserver 1 pid 77 start 5\nend\n", 0, 0);
+    assert_non_null(strstr(err.message, "remove"));
 }
 
 static void test_no_file(void **state)
 {
     (void)state;
-    struct runtime_leftover *leftovers = NULL;
-    size_t found = 0;
-    assert_int_equal(statefile_load(path, &leftovers, &found, &err), 0);
-    assert_int_equal(found, 0);
-    assert_null(leftovers);
-}
-
-static void test_bytes_of_any_kind(void **state)
-{
-    (void)state;
-    char noise[4096];
-    for (size_t i = 0; i < sizeof(noise); i++)
-        noise[i] = (char)(i * 31 + (i >> 3));
-    write_text(noise, sizeof(noise));
-    struct runtime_leftover *leftovers = NULL;
-    size_t found = 0;
-    assert_int_equal(statefile_load(path, &leftovers, &found, &err), -EBADMSG);
-    assert_non_null(strstr(err.message, broken));
+    struct state *found = NULL;
+    assert_int_equal(statefile_load(path, &found, &err), 0);
+    assert_null(found);
 }
 
 int main(void)
@@ -232,11 +258,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_written_and_read_back),
         TEST(test_tried_again_after_a_failure),
+        TEST(test_left_to_the_next),
         TEST(test_held_back),
-        TEST(test_what_is_not_whole),
-        TEST(test_another_boot),
+        TEST(test_set_aside),
+        TEST(test_a_directory_is_set_aside),
+        TEST(test_too_many_set_aside),
         TEST(test_no_file),
-        TEST(test_bytes_of_any_kind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 
 #include "core/clock.h"
 #include "supervisor/runtime/process/kernel_file.h"
+#include "supervisor/runtime/process/sweep.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -55,14 +56,14 @@ static int clean_once(const char *directory, int depth)
 }
 
 /* One pass over all leaves in one hierarchy. */
-static int clean_leaves(const char *directory, const char *spare, char *stuck, size_t size)
+static int clean_leaves(const char *directory, const struct spared *spared, const char *keep, char *stuck, size_t size)
 {
     int rc = 0;
     DIR *dir = opendir(directory);
     for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
         char path[CGROUP_PATH_MAX * 2];
-        if (entry->d_type != DT_DIR || entry->d_name[0] == '.' ||
-            (spare != NULL && strcmp(entry->d_name, spare) == 0)) {
+        if (entry->d_type != DT_DIR || entry->d_name[0] == '.' || (keep != NULL && strcmp(entry->d_name, keep) == 0) ||
+            spared_has(spared, entry->d_name)) {
             continue;
         }
         snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
@@ -78,8 +79,8 @@ static int clean_leaves(const char *directory, const char *spare, char *stuck, s
     return rc;
 }
 
-int cgroup_clean(const struct slice *slice, const enum controller *controllers, size_t count, const char *spare,
-                 struct error *err)
+int cgroup_clean(const struct slice *slice, const enum controller *controllers, size_t count,
+                 const struct spared *spared, const char *keep, struct error *err)
 {
     int64_t deadline_ns = clock_monotonic_ns() + CLEAN_DEADLINE_NS;
     for (;;) {
@@ -87,7 +88,8 @@ int cgroup_clean(const struct slice *slice, const enum controller *controllers, 
         int rc = 0;
         for (size_t i = 0; i < count; i++) {
             if (slice->hierarchies[controllers[i]].usable) {
-                int one = clean_leaves(slice->hierarchies[controllers[i]].directory, spare, stuck, sizeof(stuck));
+                int one =
+                    clean_leaves(slice->hierarchies[controllers[i]].directory, spared, keep, stuck, sizeof(stuck));
                 rc = one != 0 ? one : rc;
             }
         }
@@ -98,6 +100,6 @@ int cgroup_clean(const struct slice *slice, const enum controller *controllers, 
             return error_set_errno(err, -rc, "cannot remove the leftover cgroup %s; end what is in it, then rmdir it",
                                    stuck);
         }
-        poll(NULL, 0, LEFTOVER_POLL_MS); /* at start only, before the loop runs */
+        poll(NULL, 0, LEFTOVER_POLL_MS);
     }
 }

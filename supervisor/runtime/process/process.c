@@ -48,7 +48,7 @@ static void close_handles(struct runtime_process *process)
     uv_handle_t *const handles[] = {(uv_handle_t *)&process->exit_poll, (uv_handle_t *)&process->ready.poll,
                                     (uv_handle_t *)&process->timer};
     for (size_t i = 0; i < ARRAY_SIZE(handles); i++) {
-        if (!uv_is_closing(handles[i])) {
+        if (handles[i]->loop != NULL && !uv_is_closing(handles[i])) { /* an adopted one has no readiness pipe */
             uv_close(handles[i], on_handle_closed);
         }
     }
@@ -311,6 +311,16 @@ static char **make_environment(const struct runtime *runtime, const struct runti
     return environment;
 }
 
+int process_map_counters(struct runtime_process *process, int fd, struct error *err)
+{
+    int rc = counters_map_reader(fd, &process->counters, err);
+    if (rc == 0) {
+        /* Not for the copy of farmd that becomes the next server: with thousands of mappings they are most of the work. */
+        madvise((void *)(uintptr_t)process->counters, COUNTERS_FILE_SIZE, MADV_DONTFORK);
+    }
+    return rc;
+}
+
 /* farm-worker: its binary and its counters. */
 static int open_worker_parts(struct runtime *runtime, const struct runtime_spec *spec, struct runtime_process *process,
                              struct start_parts *parts, struct error *err)
@@ -321,13 +331,7 @@ static int open_worker_parts(struct runtime *runtime, const struct runtime_spec 
     }
     process->counters_path = xasprintf("%s/%s", runtime->counters_directory, spec->name);
     parts->counters_fd = counters_create(process->counters_path, err);
-    int rc =
-        parts->counters_fd < 0 ? parts->counters_fd : counters_map_reader(parts->counters_fd, &process->counters, err);
-    if (rc == 0) {
-        /* Not for the copy of farmd that becomes the next server: with thousands of mappings they are most of the work. */
-        madvise((void *)(uintptr_t)process->counters, COUNTERS_FILE_SIZE, MADV_DONTFORK);
-    }
-    return rc;
+    return parts->counters_fd < 0 ? parts->counters_fd : process_map_counters(process, parts->counters_fd, err);
 }
 
 static int open_parts(struct runtime *runtime, const struct runtime_spec *spec, struct runtime_process *process,
@@ -348,13 +352,7 @@ static int open_parts(struct runtime *runtime, const struct runtime_spec *spec, 
     if (parts->log_fd < 0) {
         return error_set_errno(err, errno, "cannot open the log %s", spec->log_path);
     }
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) != 0) {
-        return error_set_errno(err, errno, "cannot make the readiness pipe");
-    }
-    process->ready.fd = ends[0];
-    parts->ready_write_fd = ends[1];
-    return 0;
+    return ready_pipe_make(&process->ready.fd, &parts->ready_write_fd, err);
 }
 
 static int spawn_into_leaf(struct runtime *runtime, const struct runtime_spec *spec, struct runtime_process *process,
@@ -402,19 +400,22 @@ static int spawn_into_leaf(struct runtime *runtime, const struct runtime_spec *s
 
 /* The child runs: nothing may fail from here on. A descriptor that cannot be polled ends farmd's libuv contract (epoll out
  * of memory), and is treated as memory running out is everywhere. */
-static void watch(struct runtime_process *process)
+void process_watch(struct runtime_process *process)
 {
     uv_loop_t *loop = process->runtime->loop;
+    bool has_pipe = process->ready.fd >= 0;
     uv_timer_init(loop, &process->timer);
     if (uv_poll_init(loop, &process->exit_poll, process->pidfd) != 0 ||
-        uv_poll_init(loop, &process->ready.poll, process->ready.fd) != 0) {
+        (has_pipe && uv_poll_init(loop, &process->ready.poll, process->ready.fd) != 0)) {
         log_error("out of memory watching %s", process->leaf.name);
         abort();
     }
     process->exit_poll.data = process->ready.poll.data = process->timer.data = process;
-    process->open_handles = 3;
+    process->open_handles = has_pipe ? 3 : 2;
     uv_poll_start(&process->exit_poll, UV_READABLE, on_exited);
-    uv_poll_start(&process->ready.poll, UV_READABLE | UV_DISCONNECT, on_ready_readable);
+    if (has_pipe) {
+        uv_poll_start(&process->ready.poll, UV_READABLE | UV_DISCONNECT, on_ready_readable);
+    }
 }
 
 int process_start(struct runtime *runtime, const struct runtime_spec *spec, void *owner,
@@ -446,7 +447,7 @@ int process_start(struct runtime *runtime, const struct runtime_spec *spec, void
         return rc;
     }
     runtime->references++;
-    watch(process);
+    process_watch(process);
     *result = process;
     return 0;
 }

@@ -13,6 +13,7 @@
 #include "supervisor/runtime/process/ready_pipe.h"
 #include "supervisor/runtime/process/slice.h"
 #include "supervisor/runtime/process/spawn.h"
+#include "supervisor/runtime/process/sweep.h"
 #include "supervisor/runtime/runtime.h"
 
 #include <linux/filter.h>
@@ -24,6 +25,7 @@ struct runtime {
     char *counters_directory;
     struct sock_fprog *filter; /* farm-worker's; NULL: none */
     struct identities identities;
+    struct spared adopted; /* until the sweep */
     /* Processes with a round of clearing up to come; a few in each turn of the loop, so that others get theirs. */
     uv_idle_t ender;
     struct runtime_process *ending_first, *ending_last;
@@ -59,9 +61,15 @@ struct runtime_process {
 
 int process_start(struct runtime *runtime, const struct runtime_spec *spec, void *owner,
                   struct runtime_process **process, struct error *err);
+int process_adopt(struct runtime *runtime, const struct runtime_adoption *adoption, void *owner, bool *paused,
+                  struct runtime_process **process, struct error *err);
 int process_signal(struct runtime_process *process, int signal, struct error *err);
 int process_kill(struct runtime_process *process, struct error *err);
 void process_sample(struct runtime_process *process, struct runtime_sample *sample);
+
+/* What a start and an adoption have in common. */
+int process_map_counters(struct runtime_process *process, int fd, struct error *err);
+void process_watch(struct runtime_process *process); /* its end, and its readiness pipe if it has one */
 
 /* The queue of the ending, on the runtime's loop. */
 void process_ender_init(struct runtime *runtime);

@@ -9,18 +9,18 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define ENVIRON_MAX (128 * 1024)
-#define KILL_POLL_MS 2
 
 enum {
+    STAT_FIELD_STATE = 3,
     STAT_FIELD_USER_TIME = 14, /* then system time, and both of the children that were waited for */
     STAT_FIELD_THREADS = 20,
     STAT_FIELD_START_TIME = 22
@@ -89,6 +89,52 @@ uint64_t procfs_start_time(pid_t pid)
 {
     uint64_t ticks = 0;
     return stat_field(pid, STAT_FIELD_START_TIME, &ticks) ? ticks : 0;
+}
+
+bool procfs_lives_since(pid_t pid, uint64_t start_time)
+{
+    char text[1024];
+    const char *state = read_file_of(pid, "stat", text, sizeof(text)) ? find_field(text, STAT_FIELD_STATE) : NULL;
+    const char *began = state == NULL ? NULL : find_field(text, STAT_FIELD_START_TIME);
+    return began != NULL && *state != 'Z' && *state != 'X' && kernel_text_number(began, 0) == start_time;
+}
+
+char procfs_state(pid_t pid)
+{
+    char text[1024];
+    const char *state = read_file_of(pid, "stat", text, sizeof(text)) ? find_field(text, STAT_FIELD_STATE) : NULL;
+    return state == NULL ? '\0' : *state;
+}
+
+bool procfs_kill_pending(pid_t pid)
+{
+    static const char *const keys[] = {"\nSigPnd:\t", "\nShdPnd:\t"};
+    char text[4096];
+    bool pending = false;
+    if (!read_file_of(pid, "status", text, sizeof(text))) {
+        return false;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        const char *line = strstr(text, keys[i]);
+        pending |= line != NULL && (strtoull(line + strlen(keys[i]), NULL, 16) >> (SIGKILL - 1) & 1) != 0;
+    }
+    return pending;
+}
+
+bool procfs_writes_to(pid_t pid, const char *path)
+{
+    struct stat wanted;
+    bool same = false;
+    if (stat(path, &wanted) != 0) {
+        return false;
+    }
+    for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO && !same; fd++) {
+        char link[40];
+        struct stat found;
+        snprintf(link, sizeof(link), "/proc/%d/fd/%d", (int)pid, fd);
+        same = stat(link, &found) == 0 && found.st_dev == wanted.st_dev && found.st_ino == wanted.st_ino;
+    }
+    return same;
 }
 
 void procfs_comm(pid_t pid, char comm[PROCFS_COMM_MAX])
@@ -164,29 +210,18 @@ void procfs_members_free(struct procfs_members *members)
     }
 }
 
+bool procfs_is_member(const char *slice, const char *leaf, pid_t pid)
+{
+    cleanup_free char *environment = xmalloc(ENVIRON_MAX);
+    const char *found = mark_of(pid, slice, environment);
+    return found != NULL && strcmp(found, leaf) == 0;
+}
+
 bool procfs_signal_member(const char *slice, const struct procfs_member *member, int signal)
 {
     cleanup_close int pidfd = pidfd_open(member->pid, 0);
     if (pidfd < 0) {
         return errno != ESRCH; /* out of descriptors: the next round may reach it */
     }
-    cleanup_free char *environment = xmalloc(ENVIRON_MAX);
-    const char *leaf = mark_of(member->pid, slice, environment);
-    return leaf != NULL && strcmp(leaf, member->leaf) == 0 && pidfd_send_signal(pidfd, signal, NULL, 0) == 0;
-}
-
-void procfs_kill_marked(const char *slice, int64_t deadline_ns)
-{
-    for (;;) {
-        struct procfs_members *members = procfs_members_find(slice);
-        size_t count = members->count;
-        for (size_t i = 0; i < count; i++) {
-            procfs_signal_member(slice, &members->list[i], SIGKILL);
-        }
-        procfs_members_free(members);
-        if (count == 0 || clock_monotonic_ns() >= deadline_ns) {
-            return;
-        }
-        poll(NULL, 0, KILL_POLL_MS);
-    }
+    return procfs_is_member(slice, member->leaf, member->pid) && pidfd_send_signal(pidfd, signal, NULL, 0) == 0;
 }

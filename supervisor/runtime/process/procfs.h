@@ -13,7 +13,13 @@
 #define PROCFS_MARK "FARMD_SERVER" /* FARMD_SERVER=farmd-8000/server-7 */
 #define PROCFS_COMM_MAX 17
 
-uint64_t procfs_start_time(pid_t pid);                   /* ticks since boot, 0 when it cannot be had */
+uint64_t procfs_start_time(pid_t pid); /* ticks since boot, 0 when it cannot be had */
+/* Whether it lives (a zombie does not) and began at that time. */
+bool procfs_lives_since(pid_t pid, uint64_t start_time);
+char procfs_state(pid_t pid);        /* 'R', 'T', … of proc(5); '\0' when it cannot be had */
+bool procfs_kill_pending(pid_t pid); /* a SIGKILL that it could not take yet: it is frozen by a v1 cgroup */
+/* Whether its output goes to this file. Tells whose it is where a program has overwritten its environment. */
+bool procfs_writes_to(pid_t pid, const char *path);
 void procfs_comm(pid_t pid, char comm[PROCFS_COMM_MAX]); /* "" when it cannot be had */
 
 /* What a process has used so far and uses now. CPU time includes its children that have ended and been waited for. */
@@ -46,7 +52,7 @@ void procfs_members_free(struct procfs_members *members); /* NULL is fine */
  * found. False when it is gone, or is another. */
 bool procfs_signal_member(const char *slice, const struct procfs_member *member, int signal);
 
-/* SIGKILL to every process with the mark of a slice, until none is left or the deadline has come. For the start only. */
-void procfs_kill_marked(const char *slice, int64_t deadline_ns);
+/* Whether a process carries the mark of this leaf. */
+bool procfs_is_member(const char *slice, const char *leaf, pid_t pid);
 
 #endif

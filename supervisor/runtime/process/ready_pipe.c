@@ -4,11 +4,33 @@
 #include "supervisor/runtime/process/ready_pipe.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #define TOTAL_MAX 4096
+
+int ready_pipe_make(int *farmd_fd, int *server_fd, struct error *err)
+{
+    int ends[2];
+    char path[40];
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        return error_set_errno(err, errno, "cannot make the readiness pipe");
+    }
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", ends[1]);
+    int both = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (both < 0) {
+        int code = errno;
+        close(ends[0]);
+        close(ends[1]);
+        return error_set_errno(err, code, "cannot open the readiness pipe");
+    }
+    close(ends[1]);
+    *farmd_fd = ends[0];
+    *server_fd = both;
+    return 0;
+}
 
 static bool take_line(struct ready_pipe *pipe)
 {

@@ -23,6 +23,10 @@ struct ready_pipe {
     char detail[READY_DETAIL_MAX]; /* the error line, or "" */
 };
 
+/* Both ends, O_CLOEXEC. The server's can be read as well, so that writing to it neither raises SIGPIPE nor waits once farmd is
+ * gone; farmd's still sees the end when all copies of the server's are closed. */
+int ready_pipe_make(int *farmd_fd, int *server_fd, struct error *err);
+
 /* Reads what is there. True when a "ready" line was among it. *ended: the writers are gone or too loud; stop polling. */
 bool ready_pipe_read(struct ready_pipe *pipe, bool *ended);
 

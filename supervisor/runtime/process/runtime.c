@@ -1,7 +1,6 @@
 /*
  * The runtime of plain processes: opening, closing, and the vtable.
  */
-#include "core/clock.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "supervisor/runtime/process/descriptors.h"
@@ -17,8 +16,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LEFTOVER_DEADLINE_NS (3 * NS_PER_SECOND)
-
 void runtime_unref(struct runtime *runtime)
 {
     if (--runtime->references > 0) {
@@ -26,6 +23,7 @@ void runtime_unref(struct runtime *runtime)
     }
     seccomp_filter_free(runtime->filter);
     identities_free(&runtime->identities);
+    spared_done(&runtime->adopted);
     free(runtime->counters_directory);
     free(runtime);
 }
@@ -81,8 +79,6 @@ static int open_runtime(struct runtime **result, const struct runtime_options *o
         runtime_unref(runtime);
         return rc;
     }
-    /* What lived in other cgroups, or in none: an earlier run may have been started from elsewhere. */
-    procfs_kill_marked(runtime->slice->name, clock_monotonic_ns() + LEFTOVER_DEADLINE_NS);
     process_ender_init(runtime);
     *result = runtime;
     return 0;
@@ -160,6 +156,8 @@ const struct runtime_ops runtime_process_ops = {
     .close = close_runtime,
     .enforcement = enforcement,
     .warning = warning,
+    .adopt = process_adopt,
+    .sweep = process_sweep,
     .start = process_start,
     .pid = pid,
     .signal = process_signal,

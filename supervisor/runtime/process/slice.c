@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define CPU_ROUNDED 2e-5               /* cores: the kernel counts a quota in microseconds of 100 ms */
 #define CACHE_MATTERS_FROM (32U << 20) /* bytes, where there is no limit to compare with */
 
 static void set_warning(struct slice *slice, enum enforce_mode enforce, const char *reason)
@@ -132,10 +134,6 @@ int slice_open(struct slice **result, const char *name, enum enforce_mode enforc
         rc = without_enforcement(slice, enforce, &reason, err);
     }
     if (rc == 0) {
-        struct error left = {0};
-        if (slice->ops->clean(slice, &left) != 0) {
-            log_warning("%s", left.message);
-        }
         *result = slice;
         return 0;
     }
@@ -195,12 +193,49 @@ static void open_stats(struct leaf *leaf)
 int leaf_create(struct slice *slice, const char *name, const struct limits *limits, struct leaf *leaf,
                 struct error *err)
 {
-    *leaf = (struct leaf){.slice = slice, .asked = *limits};
+    *leaf = (struct leaf){.slice = slice, .asked = *limits, .pidfd = -1};
     snprintf(leaf->name, sizeof(leaf->name), "%s", name);
     int rc = slice->ops->apply(leaf, limits, true, err);
     if (rc != 0) {
         slice->ops->remove(leaf);
     }
+    return rc;
+}
+
+/* Whether what the kernel says of a leaf is what these limits come to, controller by controller. A reservation is read back
+ * only where one is asked for, so without one nothing is known. */
+static bool limits_hold(struct leaf *leaf, const struct limits *limits)
+{
+    const struct runtime_limits_in_force *now = leaf_limits(leaf);
+    const struct slice_hierarchy *hierarchies = leaf->slice->hierarchies;
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE); /* the kernel rounds down to whole ones */
+    bool hold = true;
+    if (hierarchies[CONTROLLER_CPU].usable) {
+        hold = fabs(now->cpu - limits->cpu) < CPU_ROUNDED && limits->cpu_reservation > 0 &&
+               fabs(now->cpu_reservation - limits->cpu_reservation) < CPU_ROUNDED;
+    }
+    if (hierarchies[CONTROLLER_MEMORY].usable) {
+        hold = hold && now->memory / page == limits->memory / page && limits->memory_reservation > 0 &&
+               now->memory_reservation / page == limits->memory_reservation / page;
+    }
+    return hold && (!hierarchies[CONTROLLER_PIDS].usable || now->pids == limits->pids);
+}
+
+int leaf_adopt(struct slice *slice, const struct runtime_adoption *adoption, int pidfd, struct leaf *leaf,
+               struct error *err)
+{
+    const struct runtime_leftover *leftover = &adoption->leftover;
+    *leaf = (struct leaf){
+        .slice = slice, .asked = adoption->limits, .unverified = true, .pid = leftover->pid, .pidfd = pidfd};
+    snprintf(leaf->name, sizeof(leaf->name), "%s", leftover->name);
+    int rc = slice->ops->recognise(leaf, leftover, err);
+    if (rc == 0 && !limits_hold(leaf, &adoption->limits)) {
+        return leaf_set_limits(leaf, &adoption->limits, err);
+    }
+    if (rc == 0 && slice->ops->reserve != NULL) {
+        slice->ops->reserve(leaf, &adoption->limits);
+    }
+    leaf->unverified = false;
     return rc;
 }
 
@@ -217,12 +252,13 @@ int leaf_set_limits(struct leaf *leaf, const struct limits *limits, struct error
     int rc = leaf->slice->ops->apply(leaf, limits, false, err);
     leaf->asked = *limits;
     leaf->in_force_known = false;
-    if (rc != 0) {
+    if (rc != 0 && !leaf->unverified) {
         leaf_limits(leaf);
         leaf->slice->ops->apply(leaf, &before, false, NULL); /* was in force a moment ago */
         leaf->asked = before;
         leaf->in_force_known = false;
     }
+    leaf->unverified = false;
     return rc;
 }
 
@@ -406,6 +442,37 @@ void leaf_parse_oom(const char *text, struct runtime_sample *sample)
 void leaf_parse_pids(const char *text, struct runtime_sample *sample)
 {
     sample->pids = kernel_text_number(text, 0);
+}
+
+static bool lists(const char *procs, pid_t wanted)
+{
+    cleanup_free char *text = kernel_file_read_all(procs, NULL);
+    for (const char *line = text; line != NULL && *line != '\0';) {
+        if (kernel_text_number(line, 0) == (uint64_t)wanted) {
+            return true;
+        }
+        const char *end = strchrnul(line, '\n');
+        line = *end == '\0' ? end : end + 1;
+    }
+    return false;
+}
+
+int cgroup_recognise(const struct leaf *leaf, const struct runtime_leftover *leftover, struct error *err)
+{
+    const struct slice_hierarchy *hierarchies = leaf->slice->hierarchies;
+    const char *last = "";
+    for (int c = 0; c < CONTROLLER_COUNT; c++) {
+        char path[CGROUP_PATH_MAX];
+        if (!hierarchies[c].usable || strcmp(hierarchies[c].directory, last) == 0) {
+            continue;
+        }
+        last = hierarchies[c].directory;
+        leaf_path(leaf, (enum controller)c, "cgroup.procs", path);
+        if (!lists(path, leftover->pid)) {
+            return error_set(err, ESTALE, "%s (pid %d) is not in its cgroup %s", leaf->name, (int)leftover->pid, last);
+        }
+    }
+    return 0;
 }
 
 int cgroup_kill_listed(const char *directory)

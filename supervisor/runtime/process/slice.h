@@ -31,6 +31,7 @@ enum leaf_stat {
 #define SLICE_WARNING_MAX 768
 
 struct slice;
+struct spared;
 
 /* The cgroup of one run of one server. */
 struct leaf {
@@ -44,8 +45,12 @@ struct leaf {
     struct runtime_limits_in_force in_force;
     unsigned carried_weight; /* v2: its part of what the slice carries */
     uint64_t carried_memory;
-    pid_t pid;       /* the main process; also its process group and session. Only `none` needs it */
-    int64_t dead_ns; /* when the main process ended, 0 while it lives. Only `none` needs it */
+    bool unverified; /* adopted: the kernel's files may say something else than `asked` */
+
+    /* Only `none` needs these. */
+    pid_t pid;       /* the main process; also its process group and session */
+    int pidfd;       /* of an adopted main process, whose number may be another's once it has ended; else -1 */
+    int64_t dead_ns; /* when the main process ended, 0 while it lives */
 };
 
 /* How a child gets into its leaf. */
@@ -66,15 +71,21 @@ struct slice_ops {
 
     /* Makes the leaf and sets its limits; or sets those of one that is there. */
     int (*apply)(struct leaf *leaf, const struct limits *limits, bool create, struct error *err);
-    void (*read_limits)(struct leaf *leaf); /* fills in_force from the kernel's files */
+    void (*reserve)(struct leaf *leaf,
+                    const struct limits *limits); /* counts a leaf's part; NULL: the slice has none */
+    void (*read_limits)(struct leaf *leaf);       /* fills in_force from the kernel's files */
+    /* Whether the process of an earlier run is where it belongs: 0 or -ESTALE. Nothing is changed. */
+    int (*recognise)(const struct leaf *leaf, const struct runtime_leftover *leftover, struct error *err);
     int (*entry)(struct leaf *leaf, struct leaf_entry *entry, struct error *err);
     void (*sample)(const struct leaf *leaf, struct runtime_sample *sample); /* its descriptors are open */
     int (*freeze)(struct leaf *leaf, bool frozen, struct error *err);
+    bool (*frozen)(const struct leaf *leaf, bool recorded); /* `recorded`: as an earlier run noted it down */
     /* SIGKILL to everything inside now, frozen or not. 0 when nothing was left, -EBUSY when there was: ask again. */
     int (*kill)(struct leaf *leaf);
     int (*remove)(struct leaf *leaf); /* 0 or -EBUSY, -EIO, …; may be asked again */
-    /* Whatever an earlier slice of this name left behind, killed and removed as far as it can be within a deadline. */
-    int (*clean)(struct slice *slice, struct error *err);
+    /* Whatever an earlier slice of this name left behind but for the spared leaves, killed and removed as far as it can be
+     * within a deadline. From a thread. */
+    int (*clean)(const struct slice *slice, const struct spared *spared, struct error *err);
     void (*close)(struct slice *slice); /* removes the slice's own cgroups */
 };
 
@@ -115,6 +126,10 @@ void slice_close(struct slice *slice); /* after its leaves; NULL is fine */
 int leaf_create(struct slice *slice, const char *name, const struct limits *limits, struct leaf *leaf,
                 struct error *err);
 void leaf_close(struct leaf *leaf);
+/* The leaf that a process of an earlier run sits in, with these limits in force from now on. -ESTALE when it does not sit
+ * there, else as leaf_set_limits. */
+int leaf_adopt(struct slice *slice, const struct runtime_adoption *adoption, int pidfd, struct leaf *leaf,
+               struct error *err);
 /* All or nothing: -EBUSY with the figure when more memory is in use than it is to have. */
 int leaf_set_limits(struct leaf *leaf, const struct limits *limits, struct error *err);
 const struct runtime_limits_in_force *leaf_limits(struct leaf *leaf);
@@ -158,10 +173,13 @@ uint64_t cgroup_oom_kills(const char *text);
 int cgroup_kill_listed(
     const char *directory); /* SIGKILL to each pid of cgroup.procs: how many pids were listed, or a negative code */
 
-/* Kills what is in the leaves of the slice in these hierarchies, but for one of the name `spare` (may be NULL), and removes
- * them, within a deadline of some seconds. For the start only. */
-int cgroup_clean(const struct slice *slice, const enum controller *controllers, size_t count, const char *spare,
-                 struct error *err);
+/* Whether a pid is listed in the leaf in every hierarchy: 0 or -ESTALE. */
+int cgroup_recognise(const struct leaf *leaf, const struct runtime_leftover *leftover, struct error *err);
+
+/* Kills what is in the leaves of the slice in these hierarchies, but for the spared ones and one of the name `keep` (may be
+ * NULL), and removes them, within a deadline of some seconds. For the sweep only. */
+int cgroup_clean(const struct slice *slice, const enum controller *controllers, size_t count,
+                 const struct spared *spared, const char *keep, struct error *err);
 
 /* Text of a limit for the kernel; the inverse of reading back is in each kind. */
 int cgroup_value_set(struct cgroup_value *value, enum controller controller, const char *file, const char *fmt, ...)

@@ -12,6 +12,7 @@
 #include "supervisor/runtime/process/procfs.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 
@@ -32,6 +33,17 @@ static int none_apply(struct leaf *leaf, const struct limits *limits, bool creat
 static void none_read_limits(struct leaf *leaf)
 {
     leaf->in_force = (struct runtime_limits_in_force){0};
+}
+
+/* Either the mark in its environment, or where a program has overwritten that (as those do that set their title), its
+ * log. */
+static int none_recognise(const struct leaf *leaf, const struct runtime_leftover *leftover, struct error *err)
+{
+    if (procfs_is_member(leaf->slice->name, leaf->name, leftover->pid) ||
+        procfs_writes_to(leftover->pid, leftover->log_path)) {
+        return 0;
+    }
+    return error_set(err, ESTALE, "process %d is not %s", (int)leftover->pid, leaf->name);
 }
 
 static int none_entry(struct leaf *leaf, struct leaf_entry *entry, struct error *err)
@@ -96,11 +108,18 @@ static void none_sample(const struct leaf *leaf, struct runtime_sample *sample)
     }
 }
 
+/* The number of its group is not anybody else's while a child is not reaped, or an adopted process lives. */
+static bool group_is_ours(const struct leaf *leaf)
+{
+    struct pollfd ended = {.fd = leaf->pidfd, .events = POLLIN};
+    return leaf->pid > 1 && leaf->dead_ns == 0 && (leaf->pidfd < 0 || poll(&ended, 1, 0) == 0);
+}
+
 static int none_freeze(struct leaf *leaf, bool frozen, struct error *err)
 {
     (void)err;
     int signal = frozen ? SIGSTOP : SIGCONT;
-    if (leaf->pid > 1) {
+    if (group_is_ours(leaf)) {
         kill(-leaf->pid, signal);
     }
     look(leaf->slice);
@@ -108,10 +127,15 @@ static int none_freeze(struct leaf *leaf, bool frozen, struct error *err)
     return 0;
 }
 
+/* A process that somebody else stopped is not paused. */
+static bool none_frozen(const struct leaf *leaf, bool recorded)
+{
+    return recorded && procfs_state(leaf->pid) == 'T';
+}
+
 static int none_kill(struct leaf *leaf)
 {
-    /* The main process is not reaped while it lives, so the number of its group is not anybody else's then. */
-    if (leaf->pid > 1 && leaf->dead_ns == 0) {
+    if (group_is_ours(leaf)) {
         kill(-leaf->pid, SIGKILL);
     }
     struct slice *slice = leaf->slice;
@@ -132,9 +156,10 @@ static int none_remove(struct leaf *leaf)
     return 0;
 }
 
-static int none_clean(struct slice *slice, struct error *err)
+static int none_clean(const struct slice *slice, const struct spared *spared, struct error *err)
 {
     (void)slice;
+    (void)spared;
     (void)err;
     return 0;
 }
@@ -148,9 +173,11 @@ const struct slice_ops slice_none_ops = {
     .enforcement = "none",
     .apply = none_apply,
     .read_limits = none_read_limits,
+    .recognise = none_recognise,
     .entry = none_entry,
     .sample = none_sample,
     .freeze = none_freeze,
+    .frozen = none_frozen,
     .kill = none_kill,
     .remove = none_remove,
     .clean = none_clean,

@@ -202,8 +202,11 @@ static int v1_apply(struct leaf *leaf, const struct limits *limits, bool create,
         int rc = leaf_make(leaf, err);
         return rc == 0 ? leaf_write(leaf, create, values, count, err) : rc;
     }
-    values_of(leaf->slice, &leaf->asked, create, growing, before);
-    return leaf_write(leaf, create, values, cgroup_values_changed(values, before, count), err);
+    if (!leaf->unverified) {
+        values_of(leaf->slice, &leaf->asked, create, growing, before);
+        count = cgroup_values_changed(values, before, count);
+    }
+    return leaf_write(leaf, create, values, count, err);
 }
 
 static int v1_entry(struct leaf *leaf, struct leaf_entry *entry, struct error *err)
@@ -287,6 +290,17 @@ static int v1_freeze(struct leaf *leaf, bool frozen, struct error *err)
     return rc == 0 ? 0 : error_set_errno(err, -rc, "%s cannot be %s", leaf->name, frozen ? "paused" : "resumed");
 }
 
+static bool v1_frozen(const struct leaf *leaf, bool recorded)
+{
+    char path[CGROUP_PATH_MAX], text[16];
+    (void)recorded;
+    if (!leaf->slice->hierarchies[CONTROLLER_FREEZER].usable) {
+        return false;
+    }
+    leaf_path(leaf, CONTROLLER_FREEZER, "freezer.state", path);
+    return kernel_file_read(path, text, sizeof(text)) > 0 && strncmp(text, "THAWED", strlen("THAWED")) != 0;
+}
+
 /* Frozen first, so that nothing forks between the list and the signals; the signals act when it is thawed. What was in
  * the middle of a fork comes out frozen too and is met in the next round. */
 static int v1_kill(struct leaf *leaf)
@@ -324,12 +338,12 @@ static int v1_remove(struct leaf *leaf)
     return rc;
 }
 
-static int v1_clean(struct slice *slice, struct error *err)
+static int v1_clean(const struct slice *slice, const struct spared *spared, struct error *err)
 {
     /* The freezer first: elsewhere a frozen leftover would seem immortal. */
     static const enum controller order[] = {CONTROLLER_FREEZER, CONTROLLER_CPU,  CONTROLLER_CPUACCT,
                                             CONTROLLER_MEMORY,  CONTROLLER_PIDS, CONTROLLER_IO};
-    return cgroup_clean(slice, order, ARRAY_SIZE(order), NULL, err);
+    return cgroup_clean(slice, order, ARRAY_SIZE(order), spared, NULL, err);
 }
 
 static void v1_close(struct slice *slice)
@@ -355,9 +369,11 @@ const struct slice_ops slice_v1_ops = {
         },
     .apply = v1_apply,
     .read_limits = v1_read_limits,
+    .recognise = cgroup_recognise,
     .entry = v1_entry,
     .sample = leaf_sample_stats,
     .freeze = v1_freeze,
+    .frozen = v1_frozen,
     .kill = v1_kill,
     .remove = v1_remove,
     .clean = v1_clean,

@@ -147,7 +147,7 @@ static int v2_apply(struct leaf *leaf, const struct limits *limits, bool create,
     struct cgroup_value values[VALUES_MAX], before[VALUES_MAX];
     size_t count = values_of(leaf->slice, limits, create, values);
     int rc = create ? leaf_make(leaf, err) : 0;
-    if (!create) {
+    if (!create && !leaf->unverified) {
         values_of(leaf->slice, &leaf->asked, create, before);
         count = cgroup_values_changed(values, before, count);
     }
@@ -203,6 +203,14 @@ static int v2_freeze(struct leaf *leaf, bool frozen, struct error *err)
     return rc == 0 ? 0 : error_set_errno(err, -rc, "%s cannot be %s", leaf->name, frozen ? "paused" : "resumed");
 }
 
+static bool v2_frozen(const struct leaf *leaf, bool recorded)
+{
+    char path[CGROUP_PATH_MAX], text[16];
+    (void)recorded;
+    core_path(leaf, "cgroup.freeze", path);
+    return kernel_file_read(path, text, sizeof(text)) > 0 && text[0] == '1';
+}
+
 static bool populated(const struct leaf *leaf)
 {
     char path[CGROUP_PATH_MAX], text[128];
@@ -245,11 +253,11 @@ static int v2_remove(struct leaf *leaf)
     return rc;
 }
 
-static int v2_clean(struct slice *slice, struct error *err)
+static int v2_clean(const struct slice *slice, const struct spared *spared, struct error *err)
 {
     static const enum controller any[] = {CONTROLLER_CPU};
     /* The supervisor's leaf may hold the shell that starts farmd anew. */
-    return cgroup_clean(slice, any, 1, DELEGATION_LEAF, err);
+    return cgroup_clean(slice, any, 1, spared, DELEGATION_LEAF, err);
 }
 
 const struct slice_ops slice_v2_ops = {
@@ -263,10 +271,13 @@ const struct slice_ops slice_v2_ops = {
             [LEAF_STAT_IO] = {CONTROLLER_IO, "io.stat", RUNTIME_HAVE_IO, parse_io},
         },
     .apply = v2_apply,
+    .reserve = carry,
     .read_limits = v2_read_limits,
+    .recognise = cgroup_recognise,
     .entry = v2_entry,
     .sample = leaf_sample_stats,
     .freeze = v2_freeze,
+    .frozen = v2_frozen,
     .kill = v2_kill,
     .remove = v2_remove,
     .clean = v2_clean,

@@ -1,0 +1,204 @@
+/*
+ * What one farmd hands to the next of a server: written down while it runs, and taken up again by the next one, with the
+ * process where that still runs.
+ */
+#include "core/clock.h"
+#include "core/memory.h"
+#include "core/units.h"
+#include "supervisor/farm/farm.h"
+#include "supervisor/farm/probe.h"
+#include "supervisor/farm/sampler.h"
+#include "supervisor/farm/server_private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* --- writing down --- */
+
+static enum state_wanted wanted_of(const struct server *server)
+{
+    switch (server->lifecycle.state) {
+    case SERVER_RUNNING:
+        return STATE_RUNNING;
+    case SERVER_PAUSED:
+        return STATE_PAUSED;
+    case SERVER_STOPPED:
+        return STATE_STOPPED;
+    case SERVER_FAILED:
+        return STATE_FAILED;
+    case SERVER_STOPPING:
+        return server->lifecycle.after == AFTER_STOP ? STATE_STOPPED : STATE_STARTING;
+    case SERVER_STARTING:
+    case SERVER_BACKOFF:
+    case SERVER_STATE_COUNT:
+        break;
+    }
+    return STATE_STARTING;
+}
+
+static void record_process(const struct server *server, struct state_server *out)
+{
+    const struct runtime_ops *ops = farm_runtime_ops(server->farm);
+    out->pid = ops->pid(server->process);
+    out->start_time = (int64_t)ops->start_time(server->process);
+    out->started_at_us = server->started_at_us;
+    out->started_at_ms = server->own->started_at_ms;
+    out->fingerprint = server->own->fingerprint;
+    out->running_since_ms = server->running_since_ms;
+    out->healthy_since_ms = server->own->healthy_since_ms;
+    out->not_ready = !server->ready;
+}
+
+static void record_last_exit(const struct server_last_exit *exit, struct state_server *out)
+{
+    out->exit_known = exit->known;
+    if (!exit->known)
+        return;
+    out->exit_reason = exit->reason;
+    out->exit_code = exit->has_exit_code ? exit->exit_code : -1;
+    out->exit_signal = exit->has_signal ? exit->signal : -1;
+    out->exit_oom_killed = exit->oom_killed;
+    out->exit_at_us = exit->at_us;
+}
+
+void server_record(const struct server *server, struct state_server *out)
+{
+    *out = state_server_empty();
+    out->id = server->id;
+    snprintf(out->group, sizeof(out->group), "%s", server->group->name);
+    out->wanted = wanted_of(server);
+    out->port = server->port;
+    out->limits = server->limits;
+    out->limits_by_hand = server->limits_overridden;
+    out->restarts = server->restarts;
+    out->failures = server->backoff.failures;
+    out->oom_kills = (int64_t)sampler_earlier_oom_kills(server);
+    record_last_exit(&server->last_exit, out);
+    snprintf(out->error, sizeof(out->error), "%s", server->error);
+    /* One that is being ended is not to go on. */
+    if (server->process && server->lifecycle.state != SERVER_STOPPING && out->start_time != 0)
+        record_process(server, out);
+}
+
+/* --- taking up --- */
+
+static void restore_last_exit(struct server_last_exit *exit, const struct state_server *was)
+{
+    *exit = (struct server_last_exit){
+        .known = was->exit_known,
+        .reason = was->exit_reason,
+        .has_exit_code = was->exit_code >= 0,
+        .exit_code = was->exit_code >= 0 ? (int)was->exit_code : 0,
+        .has_signal = was->exit_signal >= 0,
+        .signal = was->exit_signal >= 0 ? (int)was->exit_signal : 0,
+        .oom_killed = was->exit_oom_killed == 1,
+        .at_us = was->exit_at_us >= 0 ? was->exit_at_us : 0,
+    };
+}
+
+static int64_t or_zero(int64_t value)
+{
+    return value > 0 ? value : 0;
+}
+
+void server_restore(struct server *server, const struct state_server *was)
+{
+    struct server_private *own = server->own;
+    server->restarts = (unsigned)or_zero(was->restarts);
+    server->backoff.failures = (unsigned)or_zero(was->failures);
+    server->limits_overridden = was->limits_by_hand == 1;
+    if (server->limits_overridden)
+        server->limits = was->limits;
+    restore_last_exit(&server->last_exit, was);
+    own->ever_started = was->pid > 0 || was->exit_known;
+    own->fingerprint = was->fingerprint;
+    sampler_run_adopted(server, (uint64_t)or_zero(was->oom_kills));
+    if (was->wanted == STATE_STOPPED || was->wanted == STATE_FAILED) {
+        own->stopped_by_hand = was->wanted == STATE_STOPPED;
+        server->lifecycle.state = was->wanted == STATE_STOPPED ? SERVER_STOPPED : SERVER_FAILED;
+        server_set_error(server, was->error);
+    }
+}
+
+static void restore_times(struct server *server, const struct state_server *was)
+{
+    struct server_private *own = server->own;
+    own->started_at_ms = or_zero(was->started_at_ms);
+    own->healthy_since_ms = or_zero(was->healthy_since_ms);
+    server->started_at_us = or_zero(was->started_at_us);
+    server->running_since_ms = or_zero(was->running_since_ms);
+    server->ready = was->not_ready != 1;
+}
+
+/* Nobody saw its end. It is told like any other, and the restart policy decides. */
+static void tell_end(struct server *server)
+{
+    server->lifecycle.state = SERVER_RUNNING;
+    server->own->exit = (struct runtime_exit){.kind = RUNTIME_EXIT_UNKNOWN};
+    server_event(server, EVENT_EXITED);
+}
+
+int server_adopt(struct server *server, const struct state_server *was, struct error *err)
+{
+    struct runtime_adoption adoption = {
+        .leftover =
+            {
+                .pid = (pid_t)was->pid,
+                .start_time = (uint64_t)was->start_time,
+                .name = server->name,
+                .log_path = server->log_path,
+            },
+        .has_counters = server->group->command == NULL,
+        .paused = was->wanted == STATE_PAUSED,
+        .limits = was->limits,
+    };
+    bool paused = false;
+    int code = farm_runtime_ops(server->farm)
+                   ->adopt(farm_runtime(server->farm), &adoption, server, &paused, &server->process, err);
+    if (code < 0 && code != -ESRCH)
+        return code;
+    restore_times(server, was);
+    if (code < 0)
+        tell_end(server);
+    else if (paused)
+        server_event(server, EVENT_ADOPTED_PAUSED);
+    else
+        server_event(server, was->wanted == STATE_STARTING ? EVENT_ADOPTED_STARTING : EVENT_ADOPTED);
+    return code;
+}
+
+void server_start_again(struct server *server)
+{
+    server->lifecycle.state = SERVER_BACKOFF;
+    server_event(server, EVENT_BACKOFF_ELAPSED);
+}
+
+/* What it had to say through its readiness pipe is lost, so it is asked; the time in which nobody listened does not count.
+ * A program that would be ready as soon as it runs needs no asking. */
+static void go_on_starting(struct server *server)
+{
+    server_set_error(server, "starting");
+    server_arm(server, server->group->start_timeout_ms);
+    if (server->group->command && !server->group->probes[PROBE_STARTUP].enabled)
+        server_event(server, EVENT_READY);
+    else
+        prober_adopted(server->prober);
+}
+
+void server_go_on(struct server *server)
+{
+    char up[24];
+    units_format_duration(up, clock_monotonic_ms() - server->own->started_at_ms);
+    events_add(farm_events(server->farm), REASON_ADOPTED, server->id, "%s goes on (pid %d, up %s)", server->name,
+               (int)farm_runtime_ops(server->farm)->pid(server->process), up);
+    if (server->lifecycle.state == SERVER_STARTING) {
+        go_on_starting(server);
+    } else if (server->lifecycle.state == SERVER_PAUSED) {
+        server->ready = false;
+        server_set_error(server, "paused on request");
+    } else {
+        server_set_error(server, "");
+        prober_running(server->prober);
+    }
+}

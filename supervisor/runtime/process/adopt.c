@@ -1,0 +1,85 @@
+/*
+ * Taking over a server that an earlier farmd started. It is not farmd's child: it is known by its pid together with its
+ * start time, and by where it sits, and is watched through a pidfd as farmd's own children are.
+ */
+#include "supervisor/runtime/process/process.h"
+
+#include "core/memory.h"
+#include "supervisor/runtime/process/descriptors.h"
+#include "supervisor/runtime/process/procfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+/* The descriptor first: whatever it is of keeps its number from then on, and the start time tells whether it is the one. */
+static int open_process(const struct runtime_leftover *leftover, struct error *err)
+{
+    int pidfd = leftover->pid > 1 ? pidfd_open(leftover->pid, 0) : -1;
+    if (pidfd < 0 && leftover->pid > 1 && errno != ESRCH) {
+        return error_set_errno(err, errno, "cannot watch process %d", (int)leftover->pid);
+    }
+    if (pidfd < 0 || !procfs_lives_since(leftover->pid, leftover->start_time)) {
+        cleanup_close_impl(&pidfd);
+        return error_set(err, ESRCH, "%s (pid %d) is gone", leftover->name, (int)leftover->pid);
+    }
+    return pidfd;
+}
+
+/* Its figures are worth having and nothing more: without them it is like any other program. */
+static void find_counters(struct runtime_process *process)
+{
+    process->counters_path = xasprintf("%s/%s", process->runtime->counters_directory, process->leaf.name);
+    cleanup_close int fd = open(process->counters_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd >= 0) {
+        process_map_counters(process, fd, NULL);
+    }
+}
+
+/* One that was frozen only to be killed, by a farmd that did not get to thawing it, is let go to its end. */
+static bool is_paused(struct leaf *leaf, const struct runtime_adoption *adoption)
+{
+    const struct slice_ops *ops = leaf->slice->ops;
+    bool frozen = ops->frozen(leaf, adoption->paused);
+    if (frozen && procfs_kill_pending(leaf->pid)) {
+        ops->freeze(leaf, false, NULL);
+        frozen = false;
+    }
+    return frozen;
+}
+
+int process_adopt(struct runtime *runtime, const struct runtime_adoption *adoption, void *owner, bool *paused,
+                  struct runtime_process **result, struct error *err)
+{
+    int rc = descriptors_check(DESCRIPTORS_KEPT_BY_STARTS, err);
+    cleanup_close int pidfd = rc == 0 ? open_process(&adoption->leftover, err) : rc;
+    if (pidfd < 0) {
+        return pidfd;
+    }
+    struct leaf leaf;
+    rc = leaf_adopt(runtime->slice, adoption, pidfd, &leaf, err);
+    if (rc != 0) {
+        return rc;
+    }
+    struct runtime_process *process = xcalloc(1, sizeof(*process));
+    process->runtime = runtime;
+    process->owner = owner;
+    process->leaf = leaf;
+    process->pid = adoption->leftover.pid;
+    process->start_time = adoption->leftover.start_time;
+    process->pidfd = pidfd;
+    pidfd = -1;
+    process->ready.fd = -1;
+    process->oom_seen = leaf_oom_kills(&process->leaf);
+    if (adoption->has_counters) {
+        find_counters(process);
+    }
+    *paused = is_paused(&leaf, adoption);
+    runtime->references++;
+    process_watch(process);
+    spared_add(&runtime->adopted, process->leaf.name);
+    *result = process;
+    return 0;
+}
