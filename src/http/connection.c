@@ -116,6 +116,8 @@ void connection_close(struct connection *conn)
     if (server->options.on_disconnect && !server->freed && conn->fd >= 0)
         server->options.on_disconnect(conn->fd, server->options.data);
     uv_close((uv_handle_t *)&conn->tcp, on_closed);
+    if (conn->on_spare)
+        listeners_spare_is_back(server);
 }
 
 /* After the last answer. A peer that still sends would get a reset, which can destroy the answer before it was read;
@@ -402,16 +404,23 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
 
 /* --- the beginning and the deadlines --- */
 
-struct connection *connection_open(struct http_server *server, int fd)
+static unsigned overflow_max(unsigned max)
+{
+    unsigned part = max / 4;
+    return part > OVERFLOW_MAX ? OVERFLOW_MAX : part < OVERFLOW_MIN ? OVERFLOW_MIN : part;
+}
+
+static struct connection *open_connection(struct http_server *server, int fd, bool on_spare)
 {
     unsigned max = server->options.limits.max_connections;
-    bool overflow = server->open >= max;
-    struct connection *conn = server->open < max + OVERFLOW_MAX ? calloc(1, sizeof *conn) : NULL;
+    bool has_room = on_spare || server->open < max + overflow_max(max);
+    struct connection *conn = has_room ? calloc(1, sizeof *conn) : NULL;
     if (!conn) {
         close(fd);
         return NULL;
     }
     conn->fd = fd;
+    conn->on_spare = on_spare;
     conn->server = server;
     conn->request.connection = conn;
     conn->since_ms = uv_now(server->loop);
@@ -428,12 +437,29 @@ struct connection *connection_open(struct http_server *server, int fd)
         return NULL;
     }
     server_start_sweep(server);
-    if (overflow) {
+    return conn;
+}
+
+struct connection *connection_open(struct http_server *server, int fd)
+{
+    bool overflow = server->open >= server->options.limits.max_connections;
+    struct connection *conn = open_connection(server, fd, false);
+    if (conn && overflow) {
         connection_refuse(conn, 503, "Too many connections. Try again in a moment.");
         return NULL;
     }
-    settle(conn);
+    if (conn)
+        settle(conn);
     return conn;
+}
+
+void connection_open_refused(struct http_server *server, int spare_fd)
+{
+    struct connection *conn = open_connection(server, spare_fd, true);
+    if (conn)
+        connection_refuse(conn, 503, "There are too many open files here. Try again in a moment.");
+    else
+        listeners_spare_is_back(server);
 }
 
 static void check_progress(struct connection *conn, uint64_t now_ms)

@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,14 +27,44 @@ union address {
     struct sockaddr_in6 v6;
 };
 
-static void pause_accepting(struct http_server *server, int code)
+static void tell_accept(struct http_server *server, int code)
 {
     uint64_t now_ms = uv_now(server->loop);
-    if (server->accept_warned_ms == 0 || now_ms - server->accept_warned_ms >= WARN_EVERY_MS) {
+    server->accept_fails = code != 0;
+    if (server->options.on_accept) {
+        server->options.on_accept(-code, server->options.data);
+    } else if (code != 0 && (server->accept_warned_ms == 0 || now_ms - server->accept_warned_ms >= WARN_EVERY_MS)) {
         server->accept_warned_ms = now_ms;
         log_warning("cannot accept connections on port %u: %s; new ones wait (more descriptors: ulimit -n)",
                     server->port, strerror(code));
     }
+}
+
+static void keep_spare(struct http_server *server)
+{
+    if (server->spare_fd < 0)
+        server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* Gives the spare descriptor to one that waits, who is told why it is not served. */
+static void refuse_one(struct http_server *server)
+{
+    if (server->spare_fd < 0)
+        return;
+    close(server->spare_fd);
+    server->spare_fd = -1;
+    int fd = -1;
+    for (struct listener *listener = server->listeners; listener && fd < 0; listener = listener->next)
+        fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0)
+        connection_open_refused(server, fd);
+    else
+        keep_spare(server);
+}
+
+static void pause_accepting(struct http_server *server, int code)
+{
+    tell_accept(server, code);
     listeners_stop(server);
     uv_timer_start(&server->accept_pause, listeners_on_accept_pause, ACCEPT_PAUSE_MS, 0);
 }
@@ -63,12 +94,18 @@ static void accept_some(struct listener *listener)
     struct http_server *server = listener->server;
     for (unsigned i = 0; i < ACCEPT_MAX && listener->fd >= 0; i++) {
         int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0) {
-            connection_open(server, fd);
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        int code = fd < 0 ? errno : 0;
+        bool is_empty = code == EAGAIN || code == EWOULDBLOCK;
+        if (server->accept_fails && (code == 0 || is_empty))
+            tell_accept(server, 0);
+        if (is_empty)
             return;
-        } else if (!is_passing(errno)) {
-            pause_accepting(server, errno);
+        if (code == 0) {
+            connection_open(server, fd);
+        } else if (!is_passing(code)) {
+            pause_accepting(server, code);
+            if (code == EMFILE || code == ENFILE)
+                refuse_one(server);
             return;
         }
     }
@@ -97,9 +134,29 @@ void listeners_start(struct http_server *server)
         uv_poll_start(&listener->poll, UV_READABLE, on_readable);
 }
 
+/* Tried at once and not only when somebody comes, so that the end of the want is noticed. */
+static void accept_again(struct http_server *server)
+{
+    keep_spare(server);
+    listeners_start(server);
+    for (struct listener *listener = server->listeners; listener; listener = listener->next) {
+        if (uv_is_active((uv_handle_t *)&listener->poll))
+            accept_some(listener);
+    }
+}
+
 void listeners_on_accept_pause(uv_timer_t *timer)
 {
-    listeners_start(timer->data);
+    accept_again(timer->data);
+}
+
+void listeners_spare_is_back(struct http_server *server)
+{
+    if (!server->listeners)
+        return;
+    keep_spare(server);
+    if (server->spare_fd >= 0 && uv_is_active((uv_handle_t *)&server->accept_pause))
+        uv_timer_start(&server->accept_pause, listeners_on_accept_pause, 0, 0); /* the next one, not on this stack */
 }
 
 void listeners_accept_backlog(struct http_server *server)
@@ -119,6 +176,9 @@ static void on_listener_closed(uv_handle_t *handle)
 void listeners_close(struct http_server *server)
 {
     uv_timer_stop(&server->accept_pause);
+    if (server->spare_fd >= 0)
+        close(server->spare_fd);
+    server->spare_fd = -1;
     while (server->listeners) {
         struct listener *listener = server->listeners;
         server->listeners = listener->next;
@@ -195,6 +255,7 @@ int listeners_add(struct http_server *server, int fd, struct error *err)
     listener->fd = fd;
     listener->next = server->listeners;
     server->listeners = listener;
+    keep_spare(server);
     server->references++;
     if (server->port == 0)
         server->port = bound_port(fd);

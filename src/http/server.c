@@ -104,6 +104,7 @@ struct http_server *http_server_new(uv_loop_t *loop, const struct http_server_op
 {
     struct http_server *server = xcalloc(1, sizeof *server);
     server->loop = loop;
+    server->spare_fd = -1;
     server->options = *options;
     size_t twice = options->limits.max_header_bytes * 2;
     server->input_capacity = twice > INPUT_CAPACITY ? twice : INPUT_CAPACITY;

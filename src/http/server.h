@@ -28,7 +28,7 @@ struct http_server;
 struct http_request;
 
 struct http_server_limits {
-    unsigned max_connections;     /* over it a new connection gets 503 with Retry-After and is closed */
+    unsigned max_connections;     /* over it some more get 503 with Retry-After, the rest is closed without a word */
     size_t max_header_bytes;      /* request line and headers together; over it 431 (a too long target: 414) */
     unsigned max_headers;         /* count; over it 431 */
     unsigned header_timeout_ms;   /* headers must be whole within, from the first byte (or accept) : 408 and close */
@@ -64,6 +64,9 @@ struct http_server_options {
     void (*on_refused)(int status, void *data);
     /* May be NULL. Called just before a connection's socket is closed, for a last look at its TCP_INFO. */
     void (*on_disconnect)(int socket, void *data);
+    /* May be NULL: the log is told. Called whenever a connection cannot be accepted for want of descriptors or memory,
+     * with the negative code, and with 0 once they can again. Meanwhile one after another gets 503. */
+    void (*on_accept)(int code, void *data);
     /* May be NULL. What is kept for peers: bodies that are collected, and answers that the kernel has not taken. Without
      * room in it a body or a large answer becomes 503, and a peer that does not even take a small one is cut off. It may
      * be shared and must live until http_server_free. */

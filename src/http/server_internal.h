@@ -23,7 +23,8 @@
 #define DISCARD_MAX (256 * 1024)    /* bytes of an unread body that are thrown away to keep the connection */
 #define LINGER_MS 2000              /* for a peer that still sends after its last answer */
 #define BATCH_MAX 64                /* requests of one connection before others have their turn */
-#define OVERFLOW_MAX 128            /* connections over the limit that are told so, rather than just closed */
+#define OVERFLOW_MAX 128 /* connections over the limit that are told so, rather than just closed: ¼ of it, … */
+#define OVERFLOW_MIN 8   /* … within these bounds */
 #define DATE_LINE_LENGTH (6 + CLOCK_HTTP_DATE_LENGTH + 2) /* "Date: …\r\n" */
 
 struct connection;
@@ -119,9 +120,10 @@ struct connection {
     enum connection_state state;
     bool ready;
     bool reading;
-    bool eof;    /* the peer sends no more */
-    bool corked; /* what is sent stays in the output buffer until the work on this connection is done */
-    bool orphan; /* closed, but its handler has yet to answer */
+    bool eof;      /* the peer sends no more */
+    bool corked;   /* what is sent stays in the output buffer until the work on this connection is done */
+    bool on_spare; /* its descriptor was the server's last one */
+    bool orphan;   /* closed, but its handler has yet to answer */
 
     struct input *input;
     size_t start; /* of the bytes in the input that nobody has taken yet; a head is taken when it is whole */
@@ -166,6 +168,8 @@ struct http_server {
     bool freed;
     bool draining;
     bool paused;
+    bool accept_fails;
+    int spare_fd; /* given up for telling a peer that there are no descriptors; -1: it is in use for that */
     uint64_t accept_warned_ms; /* when the log last said that connections cannot be accepted; 0: never */
     void (*on_drained)(void *data);
     void *drained_data;
@@ -202,9 +206,11 @@ void listeners_accept_backlog(struct http_server *server); /* once more before c
 void listeners_on_accept_pause(uv_timer_t *timer);
 void listeners_stop(struct http_server *server);  /* accept nothing; what comes waits in the backlog */
 void listeners_start(struct http_server *server); /* again */
+void listeners_spare_is_back(struct http_server *server);
 
 /* connection.c */
 struct connection *connection_open(struct http_server *server, int fd); /* NULL: it is not to be used */
+void connection_open_refused(struct http_server *server, int spare_fd); /* only to be told that there is no room */
 struct input *input_take(struct http_server *server);                   /* NULL: out of memory */
 void connection_close(struct connection *conn); /* at once; the memory goes in the close callback */
 void connection_process(struct connection *conn);

@@ -17,8 +17,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
-#define MAX_CONNECTIONS 4096 /* of each listener */
+#define MAX_CONNECTIONS 4096 /* of each listener, … */
+#define DESCRIPTOR_PART 4    /* … and at most this part of the descriptors: the rest is for the servers */
 
 struct api *api_ref(struct api *api)
 {
@@ -102,18 +104,38 @@ static void on_done(struct http_request *request, const struct http_done *done, 
     reply_request_ended(request);
 }
 
+static void on_accept(int code, void *data)
+{
+    const struct api_listener *listener = data;
+    struct error err;
+
+    if (code < 0)
+        error_set_errno(&err, -code, "accepting on port %u", http_server_port(listener->server));
+    farm_trouble(listener->api->farm, TROUBLE_ACCEPT, code < 0 ? &err : NULL);
+}
+
+static unsigned max_connections(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur / DESCRIPTOR_PART > MAX_CONNECTIONS)
+        return MAX_CONNECTIONS;
+    return (unsigned)(files.rlim_cur / DESCRIPTOR_PART);
+}
+
 static int listen_on(struct api_listener *listener, const struct listen_settings *where, struct error *err)
 {
     struct http_server_options options = {
         .limits = HTTP_SERVER_DEFAULT_LIMITS,
         .on_request = on_request,
         .on_done = on_done,
+        .on_accept = on_accept,
         .memory = &listener->api->memory,
         .data = listener,
     };
     struct error problem = {0};
 
-    options.limits.max_connections = MAX_CONNECTIONS;
+    options.limits.max_connections = max_connections();
     listener->server = http_server_new(farm_loop(listener->api->farm), &options);
     int rc = http_server_listen(listener->server, where->host, where->port, &problem);
     if (rc == 0)

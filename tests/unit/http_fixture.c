@@ -210,6 +210,12 @@ static void on_refused(int status, void *data)
     f->last_refused = status;
 }
 
+static void on_accept(int code, void *data)
+{
+    struct fixture *f = data;
+    f->accept_failures = code < 0 ? f->accept_failures + 1 : 0;
+}
+
 /* --- the server --- */
 
 void http_fixture_start(struct fixture *f, const struct http_server_limits *limits)
@@ -223,6 +229,7 @@ void http_fixture_start(struct fixture *f, const struct http_server_limits *limi
         .on_request = on_request,
         .on_done = on_done,
         .on_refused = on_refused,
+        .on_accept = on_accept,
         .memory = &f->memory,
         .data = f,
     };

@@ -27,6 +27,7 @@ struct fixture {
     struct http_request *held; /* of /hold, answered by the test */
     uint64_t streamed;         /* bytes that /stream has written */
     unsigned bodies;           /* calls of /collect's on_body */
+    unsigned accept_failures;  /* told in a row */
     struct budget memory;      /* without a limit, unless a test sets one */
 };
 
