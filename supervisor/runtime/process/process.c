@@ -3,7 +3,6 @@
  */
 #include "supervisor/runtime/process/process.h"
 
-#include "core/clock.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "supervisor/runtime/process/descriptors.h"
@@ -22,9 +21,6 @@
 #include <unistd.h>
 
 #define OOM_TELL_MS 1000 /* the main process, when it was the victim, is gone by then, even on a slow machine */
-#define RETRY_MAX_MS 50
-#define ROUNDS_PER_TURN 8 /* of the loop: a round reads, kills and removes cgroups, some ms of system calls */
-#define ENDING_MAX_NS (5 * NS_PER_SECOND)
 
 static void on_handle_closed(uv_handle_t *handle)
 {
@@ -43,7 +39,7 @@ static void on_handle_closed(uv_handle_t *handle)
     runtime_unref(runtime);
 }
 
-static void close_handles(struct runtime_process *process)
+void process_close_handles(struct runtime_process *process)
 {
     uv_handle_t *const handles[] = {(uv_handle_t *)&process->exit_poll, (uv_handle_t *)&process->ready.poll,
                                     (uv_handle_t *)&process->timer};
@@ -52,111 +48,6 @@ static void close_handles(struct runtime_process *process)
             uv_close(handles[i], on_handle_closed);
         }
     }
-}
-
-static void tell_exit(struct runtime_process *process)
-{
-    process->state = PROCESS_TOLD;
-    uv_timer_stop(&process->timer);
-    leaf_close(&process->leaf);
-    if (process->counters_path != NULL) {
-        unlink(process->counters_path);
-    }
-    process->runtime->events.on_exit(process->owner, &process->exit);
-    close_handles(process);
-}
-
-static void queue_round(struct runtime_process *process);
-
-static void on_retry(uv_timer_t *timer)
-{
-    queue_round(timer->data);
-}
-
-/* The kernel ends an OOM victim with SIGKILL; a shell passes that on as code 137. Anything else ended for reasons of its
- * own, and the OOM kill was another process of the same server. */
-static bool ended_by_oom(struct runtime_process *process)
-{
-    const struct runtime_exit *exit = &process->exit;
-    bool killed = (exit->kind == RUNTIME_EXIT_SIGNAL && exit->signal == SIGKILL) ||
-                  (exit->kind == RUNTIME_EXIT_CODE && exit->exit_code == 128 + SIGKILL) ||
-                  exit->kind == RUNTIME_EXIT_UNKNOWN;
-    return killed && leaf_oom_kills(&process->leaf) > process->oom_seen;
-}
-
-/* One round of clearing up behind a dead main process. */
-static void end_round(struct runtime_process *process)
-{
-    const struct slice_ops *ops = process->leaf.slice->ops;
-    if (!process->end_seen) {
-        process->end_seen = true;
-        leaf_sample(&process->leaf, &process->last_sample);
-        process->exit.oom_killed = ended_by_oom(process);
-    }
-    int rc = ops->kill(&process->leaf);
-    if (rc == 0) {
-        rc = ops->remove(&process->leaf);
-    }
-    if (rc == 0) {
-        tell_exit(process);
-        return;
-    }
-    if (clock_monotonic_ns() - process->ending_since_ns > ENDING_MAX_NS) {
-        log_warning("%s: its cgroup is not empty %d s after its end (%s); it is left behind", process->leaf.name,
-                    (int)(ENDING_MAX_NS / NS_PER_SECOND), strerror(-rc));
-        tell_exit(process);
-        return;
-    }
-    uv_timer_start(&process->timer, on_retry, process->retry_ms, 0);
-    process->retry_ms = process->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : process->retry_ms * 2;
-}
-
-/* Those that join meanwhile wait for the next turn. */
-static void end_some(uv_idle_t *idle)
-{
-    struct runtime *runtime = idle->data;
-    struct runtime_process *last = runtime->ending_last, *process = NULL;
-    for (unsigned n = 0; n < ROUNDS_PER_TURN && runtime->ending_first != NULL && process != last; n++) {
-        process = runtime->ending_first;
-        runtime->ending_first = process->next_ending;
-        if (runtime->ending_first == NULL) {
-            runtime->ending_last = NULL;
-        }
-        end_round(process);
-    }
-    if (runtime->ending_first == NULL) {
-        uv_idle_stop(idle);
-    }
-}
-
-static void queue_round(struct runtime_process *process)
-{
-    struct runtime *runtime = process->runtime;
-    process->next_ending = NULL;
-    if (runtime->ending_last != NULL) {
-        runtime->ending_last->next_ending = process;
-    } else {
-        runtime->ending_first = process;
-    }
-    runtime->ending_last = process;
-    uv_idle_start(&runtime->ender, end_some);
-}
-
-void process_ender_init(struct runtime *runtime)
-{
-    uv_idle_init(runtime->loop, &runtime->ender);
-    runtime->ender.data = runtime;
-    runtime->references++;
-}
-
-static void on_ender_closed(uv_handle_t *handle)
-{
-    runtime_unref(handle->data);
-}
-
-void process_ender_close(struct runtime *runtime)
-{
-    uv_close((uv_handle_t *)&runtime->ender, on_ender_closed);
 }
 
 static bool read_ready(struct runtime_process *process)
@@ -207,11 +98,7 @@ static void on_exited(uv_poll_t *poll, int status, int events)
     snprintf(exit->detail, sizeof(exit->detail), "%s", process->ready.detail);
     exit->not_started =
         exit->kind == RUNTIME_EXIT_CODE && exit->exit_code == SPAWN_EXIT_FAILED && *exit->detail != '\0';
-    process->state = PROCESS_ENDING;
-    process->ending_since_ns = clock_monotonic_ns();
-    process->leaf.dead_ns = process->ending_since_ns;
-    process->retry_ms = 1;
-    queue_round(process);
+    process_end(process);
 }
 
 static void on_oom_told(uv_timer_t *timer)

@@ -69,9 +69,11 @@ void process_sample(struct runtime_process *process, struct runtime_sample *samp
 
 /* What a start and an adoption have in common. */
 int process_map_counters(struct runtime_process *process, int fd, struct error *err);
-void process_watch(struct runtime_process *process); /* its end, and its readiness pipe if it has one */
+void process_watch(struct runtime_process *process);         /* its end, and its readiness pipe if it has one */
+void process_close_handles(struct runtime_process *process); /* it is freed when they are closed */
 
-/* The queue of the ending, on the runtime's loop. */
+/* ending.c: what follows when the main process is reaped. The queue of the ending is on the runtime's loop. */
+void process_end(struct runtime_process *process);
 void process_ender_init(struct runtime *runtime);
 void process_ender_close(struct runtime *runtime);
 

@@ -4,16 +4,13 @@
  */
 #include "supervisor/runtime/process/slice.h"
 
-#include "core/clock.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/units.h"
-#include "supervisor/runtime/process/descriptors.h"
 #include "supervisor/runtime/process/kernel_file.h"
 #include "supervisor/runtime/process/procfs.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -23,8 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CPU_ROUNDED 2e-5               /* cores: the kernel counts a quota in microseconds of 100 ms */
-#define CACHE_MATTERS_FROM (32U << 20) /* bytes, where there is no limit to compare with */
+#define CPU_ROUNDED 2e-5 /* cores: the kernel counts a quota in microseconds of 100 ms */
 
 static void set_warning(struct slice *slice, enum enforce_mode enforce, const char *reason)
 {
@@ -150,46 +146,6 @@ void slice_close(struct slice *slice)
     }
 }
 
-static void close_stats(struct leaf *leaf)
-{
-    for (size_t i = 0; leaf->stats_open && i < LEAF_STAT_COUNT; i++) {
-        cleanup_close_impl(&leaf->stats[i]);
-        leaf->stats[i] = -1;
-    }
-}
-
-/* Told once: each server that goes without would say the same. */
-static bool stats_fit(struct slice *slice)
-{
-    struct error err = {0};
-    if (descriptors_check(DESCRIPTORS_KEPT_BY_STATS, &err) == 0) {
-        return true;
-    }
-    if (!slice->missing_stats_told) {
-        slice->missing_stats_told = true;
-        log_warning("some servers go without statistics: %s", err.message);
-    }
-    return false;
-}
-
-static void open_stats(struct leaf *leaf)
-{
-    if (leaf->stats_open) {
-        return;
-    }
-    leaf->stats_open = true;
-    struct slice *slice = leaf->slice;
-    bool fit = stats_fit(slice);
-    for (size_t i = 0; i < LEAF_STAT_COUNT; i++) {
-        char path[CGROUP_PATH_MAX];
-        leaf->stats[i] = -1;
-        if (fit && slice->ops->stats[i].file != NULL && slice->hierarchies[slice->ops->stats[i].controller].usable) {
-            leaf_path(leaf, slice->ops->stats[i].controller, slice->ops->stats[i].file, path);
-            leaf->stats[i] = open(path, O_RDONLY | O_CLOEXEC);
-        }
-    }
-}
-
 int leaf_create(struct slice *slice, const char *name, const struct limits *limits, struct leaf *leaf,
                 struct error *err)
 {
@@ -239,12 +195,6 @@ int leaf_adopt(struct slice *slice, const struct runtime_adoption *adoption, int
     return rc;
 }
 
-void leaf_close(struct leaf *leaf)
-{
-    close_stats(leaf);
-    leaf->stats_open = false;
-}
-
 int leaf_set_limits(struct leaf *leaf, const struct limits *limits, struct error *err)
 {
     const struct limits before = leaf->asked;
@@ -269,59 +219,6 @@ const struct runtime_limits_in_force *leaf_limits(struct leaf *leaf)
         leaf->in_force_known = true;
     }
     return &leaf->in_force;
-}
-
-/* `charged` bytes without the page cache that the kernel would drop first. Reading memory.stat makes the kernel add up the
- * figures of all CPUs, which for every server in every second would be most of what sampling costs; and a server far below
- * its limit is in no danger however much of its memory is cache. */
-static uint64_t memory_used(const struct leaf *leaf, uint64_t charged)
-{
-    const char *cache_key = leaf->slice->version == CGROUP_VERSION_1 ? "total_inactive_file" : "inactive_file";
-    uint64_t limit = leaf->asked.memory, cache = 0;
-    char path[CGROUP_PATH_MAX], text[8192];
-    if (charged <= (limit > 0 ? limit / 8 : CACHE_MATTERS_FROM)) {
-        return charged;
-    }
-    leaf_path(leaf, CONTROLLER_MEMORY, "memory.stat", path);
-    if (kernel_file_read(path, text, sizeof(text)) > 0) {
-        kernel_text_field(text, cache_key, &cache);
-    }
-    return charged > cache ? charged - cache : 0;
-}
-
-void leaf_sample(struct leaf *leaf, struct runtime_sample *sample)
-{
-    open_stats(leaf);
-    leaf->slice->ops->sample(leaf, sample);
-    if (leaf->slice->hierarchies[CONTROLLER_MEMORY].usable) {
-        sample->memory = memory_used(leaf, sample->memory);
-    }
-}
-
-uint64_t cgroup_oom_kills(const char *text)
-{
-    uint64_t kills = 0, group_kills = 0;
-    kernel_text_field(text, "oom_kill", &kills); /* the same word in v2's memory.events and v1's oom_control */
-    kernel_text_field(text, "oom_group_kill", &group_kills);
-    return group_kills > 0 ? group_kills : kills;
-}
-
-uint64_t leaf_oom_kills(struct leaf *leaf)
-{
-    const struct slice *slice = leaf->slice;
-    enum controller controller = slice->ops->stats[LEAF_STAT_OOM].controller;
-    const char *file = slice->ops->stats[LEAF_STAT_OOM].file;
-    char text[512], path[CGROUP_PATH_MAX];
-    ssize_t length = 0;
-    open_stats(leaf);
-    if (leaf->stats[LEAF_STAT_OOM] >= 0) {
-        length = kernel_file_pread(leaf->stats[LEAF_STAT_OOM], text, sizeof(text));
-    } else if (file != NULL && slice->hierarchies[controller].usable) {
-        /* Without statistics for want of descriptors; why a server ended should still be known. */
-        leaf_path(leaf, controller, file, path);
-        length = kernel_file_read(path, text, sizeof(text));
-    }
-    return length > 0 ? cgroup_oom_kills(text) : 0;
 }
 
 void leaf_path(const struct leaf *leaf, enum controller controller, const char *file, char path[CGROUP_PATH_MAX])
@@ -414,34 +311,6 @@ size_t cgroup_values_changed(struct cgroup_value *values, const struct cgroup_va
         }
     }
     return changed;
-}
-
-void leaf_sample_stats(const struct leaf *leaf, struct runtime_sample *sample)
-{
-    *sample = (struct runtime_sample){0};
-    for (size_t i = 0; i < LEAF_STAT_COUNT; i++) {
-        const struct leaf_stat_row *row = &leaf->slice->ops->stats[i];
-        char text[4096]; /* I/O has lines for every device, and in v2 none before the first */
-        if (leaf->stats[i] >= 0 && kernel_file_pread(leaf->stats[i], text, sizeof(text)) >= 0) {
-            sample->have |= row->have;
-            row->parse(text, sample);
-        }
-    }
-}
-
-void leaf_parse_memory(const char *text, struct runtime_sample *sample)
-{
-    sample->memory = kernel_text_number(text, 0);
-}
-
-void leaf_parse_oom(const char *text, struct runtime_sample *sample)
-{
-    sample->oom_kills = cgroup_oom_kills(text);
-}
-
-void leaf_parse_pids(const char *text, struct runtime_sample *sample)
-{
-    sample->pids = kernel_text_number(text, 0);
 }
 
 static bool lists(const char *procs, pid_t wanted)
