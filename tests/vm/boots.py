@@ -6,8 +6,11 @@ tests/vm/wrap that takes a system call or a file from it, as an older kernel or 
 
 import dataclasses
 
-RUNTIME_UNITS = [f"build/tests/unit/{name}" for name in (
-    "test_slice_v2", "test_runtime_limits", "test_runtime_process", "test_seccomp")]
+MARK = "farmd-vm: "  # begins each line on the console that is meant for the host
+
+
+def units(*names):
+    return [f"build/tests/unit/test_{name}" for name in names]
 
 
 def integration(*names):
@@ -29,34 +32,49 @@ class Round:
 class Boot:
     rounds: list
     words: tuple = ()  # of the kernel command line
-    seconds: int = 120  # the machine is ended after these
+    seconds: int = 300  # the machine is ended after these, on the host's clock
+    weight: int = 1  # about how long it takes: the longest begin first
     enforcement: str = "cgroup2"  # what farmd must say there as root
+    by_default: bool = True
 
 
-ENDINGS = "grandchildren or fork_bomb"
+# What the process runtime and the cgroups below it are made of.
+RUNTIME = units("slice_v2", "runtime_limits", "runtime_process", "runtime_spawn", "seccomp")
 LIMITS = "limits_are or memory_past or cpu_is or required"
 
 BOOTS = {
     "v2": Boot(
         rounds=[
-            Round(RUNTIME_UNITS),
-            Round(integration("enforcement", "lifecycle", "worker_cgroup", "scale_reload", "shutdown") + cases("hosts", "limits", "users")),
-            Round(integration("enforcement") + cases("hosts"), "limits_are or memory_past or grandchildren or hosts", "no-clone3"),
-            Round(integration("enforcement") + cases("hosts"), f"{ENDINGS} or hosts", "no-cgroup-kill"),
+            Round(RUNTIME),
+            Round(integration("enforcement", "worker_cgroup") + cases("hosts", "limits", "users")),
+            Round(integration("lifecycle"), "pause or paused or kill or restart_profiles"),
+            Round(integration("shutdown"), "after_a_kill or leftovers or leaves_nothing or forced or while_starting"),
         ],
-        seconds=480,
+        weight=10,
+    ),
+    # Older kernels and sandboxes.
+    "v2-lacking": Boot(
+        rounds=[
+            Round(integration("enforcement") + cases("hosts"), "limits_are or memory_past or grandchildren or hosts", "no-clone3"),
+            Round(integration("enforcement") + cases("hosts"), "grandchildren or fork_bomb or hosts", "no-cgroup-kill"),
+        ],
+        weight=5,
     ),
     "hybrid": Boot(
-        words=("farmd.cgroup=hybrid",), enforcement="cgroup1",
+        words=("farmd.cgroup=hybrid",), enforcement="cgroup1", weight=4,
         rounds=[Round(integration("enforcement") + cases("hosts"), f"{LIMITS} or hosts or delegated")],
     ),
     "v1": Boot(
-        words=("farmd.cgroup=v1",), enforcement="cgroup1",
+        words=("farmd.cgroup=v1",), enforcement="cgroup1", weight=3,
         rounds=[Round(integration("enforcement") + cases("hosts"), "limits_are or memory_past or fork_bomb or hosts")],
     ),
     "readonly": Boot(words=("farmd.cgroup=readonly",), enforcement="none", rounds=[Round(cases("hosts"))]),
     "none": Boot(words=("farmd.cgroup=none",), enforcement="none", rounds=[Round(cases("hosts"))]),
     "hidepid": Boot(
-        words=("farmd.hidepid=2",), rounds=[Round(cases("hosts", "users"))],
+        words=("farmd.hidepid=2",), rounds=[Round(cases("hosts", "users"))], weight=3,
+    ),
+    # The whole suite on v2; what it adds knows nothing of cgroups.
+    "suite": Boot(
+        rounds=[Round(["tests/integration"])], seconds=1800, by_default=False,
     ),
 }

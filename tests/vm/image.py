@@ -17,6 +17,8 @@ CACHE = ROOT / "build" / "vm"
 BUILD = ROOT / os.environ.get("BUILD_DIR", "build")
 
 KERNEL = "linux-image-cloud-amd64"
+# All else that is needed is built into it.
+MODULES = ("brd.ko",)
 # What the cases use besides busybox; what these depend on comes along.
 SYSTEM_PACKAGES = ("python3-minimal", "libpython3-stdlib", "python3-pytest", "python3-jsonschema", "util-linux", "dash")
 # Wanted by a package's description, not by what runs here.
@@ -46,12 +48,37 @@ def fresh(directory):
 # --- kernel ---
 
 
-def fetch(package, directory):
-    """A package's archive in `directory`, fetched by apt; nothing is installed."""
-    result = subprocess.run(["apt-get", "download", "-q", package], cwd=directory, capture_output=True, text=True)
-    if result.returncode != 0:
-        raise SystemExit(f"vm: cannot fetch {package}: {result.stderr.strip()}\n  fix: apt-get update, then again")
-    return next(directory.glob(f"{package}_*.deb"))
+def fetch(package, directory, apt):
+    """A package's archive in `directory`; nothing is installed. None when apt has it no longer or not yet."""
+    result = subprocess.run([*apt, "download", "-q", package], cwd=directory, capture_output=True, text=True)
+    return next(directory.glob(f"{package}_*.deb")) if result.returncode == 0 else None
+
+
+def own_lists():
+    """apt with package lists of its own, fetched now: the machine's may be missing or too old, and are not ours."""
+    place = fresh(CACHE / "apt")
+    (place / "lists").mkdir()
+    apt = ["apt-get", "-o", f"Dir::State::Lists={place}/lists", "-o", f"Dir::Cache={place}", "-o", "APT::Sandbox::User="]
+    done = subprocess.run([*apt, "update", "-q"], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"vm: apt-get update failed: {done.stderr.strip()}")
+    return apt
+
+
+def kernel_package(apt):
+    told = subprocess.run(["apt-cache", *apt[1:], "depends", "--important", KERNEL], capture_output=True, text=True).stdout
+    found = re.search(r"Depends: (linux-image-\S+)", told)
+    return found and found[1]
+
+
+def fetch_kernel(directory):
+    for apt in (lambda: ["apt-get"], own_lists):
+        options = apt()
+        package = kernel_package(options)
+        archive = package and fetch(package, directory, options)
+        if archive:
+            return archive
+    raise SystemExit(f"vm: apt has no {KERNEL} to fetch; set FARMD_VM_KERNEL to a kernel with its drivers built in")
 
 
 def kernel():
@@ -59,16 +86,16 @@ def kernel():
     if os.environ.get("FARMD_VM_KERNEL"):
         return pathlib.Path(os.environ["FARMD_VM_KERNEL"])
     link = CACHE / "vmlinuz"
-    if not link.exists():
-        depends = output_of("apt-cache", "depends", "--important", KERNEL)
-        package = re.search(r"Depends: (linux-image-\S+)", depends)
-        if not package:
-            raise SystemExit(f"vm: apt knows no {KERNEL}; set FARMD_VM_KERNEL to a kernel with its drivers built in")
+    if not (link.exists() and all((CACHE / name).exists() for name in MODULES)):
+        CACHE.mkdir(parents=True, exist_ok=True)
         directory = fresh(CACHE / "kernel")
-        archive = fetch(package[1], directory)
+        archive = fetch_kernel(directory)
         subprocess.run(["dpkg-deb", "-x", str(archive), str(directory)], check=True)
         archive.unlink()
-        shutil.rmtree(directory / "lib", ignore_errors=True)  # no module is needed
+        for name in MODULES:
+            shutil.copy(next((directory / "lib").rglob(name)), CACHE / name)
+        shutil.rmtree(directory / "lib")
+        link.unlink(missing_ok=True)
         link.symlink_to(next((directory / "boot").glob("vmlinuz-*")).relative_to(CACHE))
     return link
 
@@ -223,6 +250,9 @@ def product(programs):
     (root / "farmd/docs").mkdir()
     shutil.copy(ROOT / "docs/openapi.json", root / "farmd/docs")
     compiled(root)
+    for name in MODULES:
+        if (CACHE / name).exists():
+            place(CACHE / name, root / "usr/lib/modules" / name)
     place(ROOT / "tests/vm/init", root / "init")
     (root / "init").chmod(0o755)
     target = CACHE / "product.cpio"

@@ -1,35 +1,51 @@
 """Runs a boot's rounds inside the test machine and tells the console of each case in a line that the host reads.
 
-The arguments are the name of a boot (boots.py) and maybe words that pick cases, as pytest's -k has them.
+The arguments are the name of a boot (boots.py) and maybe words that pick cases, as pytest's -k has them. Each round is a
+fork of this process: pytest is imported once, and the suite reads its environment when it is imported.
 """
 
-import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import time
 
+import pytest
+
 import boots
+from boots import MARK
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-UNIT_TIMEOUT = 120
-MARK = "farmd-vm: "
+UNIT_SECONDS = 120
+CASE_SECONDS = 240
 NAME_MAX = 110
+OPTIONS = ["-p", "no:cacheprovider", "-p", "no:terminal", "-p", "no:faulthandler", "--rootdir", str(ROOT)]
 
 
 def tell(word, name, seconds=0.0):
-    # A line of its own, whatever pytest has begun to write. A parameter may be a whole file.
+    # A line of its own. A parameter may be a whole file.
     short = name if len(name) < NAME_MAX else name[:NAME_MAX] + "…"
     print(f"\n{MARK}{word} {seconds:.1f} {short}", flush=True)
 
 
 class Report:
-    """A plugin of pytest."""
+    """A plugin of pytest: a line per case, and what failed before it; a case that hangs is failed."""
 
-    def __init__(self):
-        self.suffix = f" [{os.environ['FARMD_VM_WRAPPER']}]" if os.environ.get("FARMD_VM_WRAPPER") else ""
+    def __init__(self, wrapper):
+        self.suffix = f" [{wrapper}]" if wrapper else ""
+        signal.signal(signal.SIGALRM, self.too_long)
+
+    @staticmethod
+    def too_long(*_):
+        pytest.fail(f"not done after {CASE_SECONDS} s")
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_protocol(self):
+        signal.alarm(CASE_SECONDS)
+        yield
+        signal.alarm(0)
 
     def pytest_runtest_logreport(self, report):
         name = report.nodeid.partition("/test_")[2].splitlines()[0].replace(".py::", ": ") + self.suffix
@@ -39,10 +55,12 @@ class Report:
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
             tell("skipped", f"{name} ({reason.removeprefix('Skipped: ')})", report.duration)
         elif report.failed:
+            print(report.longreprtext, report.capstdout, report.capstderr, sep="\n")
             tell("failed", name if report.when == "call" else f"{name} ({report.when})", report.duration)
 
     def pytest_collectreport(self, report):
         if report.failed:
+            print(report.longreprtext)
             tell("failed", f"{report.nodeid} (collecting)")
 
 
@@ -50,54 +68,57 @@ def unit(program):
     began = time.monotonic()
     try:
         done = subprocess.run([program], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              errors="replace", timeout=UNIT_TIMEOUT, stdin=subprocess.DEVNULL)
+                              errors="replace", timeout=UNIT_SECONDS, stdin=subprocess.DEVNULL)
         code, output = done.returncode, done.stdout
     except subprocess.TimeoutExpired as error:
         code, output = -1, (error.stdout or b"").decode(errors="replace") + "timed out\n"
     name = pathlib.Path(program).name.removeprefix("test_")
     for passed in re.findall(r"^\[ +OK +\] (\S+)", output, re.M):
         tell("passed", f"{name}: {passed}")
-    failed = set(re.findall(r"^\[  FAILED  \] (?!\d+ test)(\S+)", output, re.M))
-    for one in sorted(failed):
-        tell("failed", f"{name}: {one}")
+    for skipped in sorted(set(re.findall(r"^\[  SKIPPED \] (?!\d+ test)(\S+)", output, re.M))):
+        tell("skipped", f"{name}: {skipped}")
+    failed = sorted(set(re.findall(r"^\[  FAILED  \] (?!\d+ test)(\S+)", output, re.M)))
     if code != 0:
-        if not failed:
-            tell("failed", f"{name} (exit code {code})", time.monotonic() - began)
         print(output, flush=True)
+    for one in failed:
+        tell("failed", f"{name}: {one}")
+    if code != 0 and not failed:
+        tell("failed", f"{name} (exit code {code})", time.monotonic() - began)
 
 
-def pytest_round(arguments):
-    """In a process of its own, as the suite reads its environment when it is imported."""
-    import pytest
+def pytest_round(name, one, only):
+    """In a fork; its exit code is pytest's."""
+    os.environ.update(
+        FARMD=str(ROOT / "tests/vm/wrap" / one.wrapper if one.wrapper else ROOT / "build/farmd"),
+        FARM_WORKER=str(ROOT / "build/farm-worker"), SLOW_MACHINE="1", PYTHONDONTWRITEBYTECODE="1",
+        FARMD_VM_BOOT=name, FARMD_VM_WRAPPER=one.wrapper,
+    )
+    os.chdir(ROOT)
     sys.path[:0] = [str(ROOT / "tests/integration"), str(ROOT / "tests/vm/cases")]
-    options = ["-q", "-p", "no:cacheprovider", "--tb=short", "--no-header", "--color=no", "-rN"]
-    return pytest.main([*options, *arguments], plugins=[Report()])
+    files = [what for what in one.what if what.endswith(".py")]
+    return pytest.main([*OPTIONS, *files, *(["-k", only] if only else [])], plugins=[Report(one.wrapper)])
 
 
 def run_round(name, one, words):
-    environment = dict(
-        os.environ, FARMD=str(ROOT / "build/farmd"), FARM_WORKER=str(ROOT / "build/farm-worker"), SLOW_MACHINE="1",
-        PYTHONDONTWRITEBYTECODE="1", FARMD_VM_BOOT=name, FARMD_VM_WRAPPER=one.wrapper,
-    )
-    if one.wrapper:
-        environment["FARMD"] = str(ROOT / "tests/vm/wrap" / one.wrapper)
-    programs = [what for what in one.what if what.startswith("build/")]
-    if not words:
-        for program in programs:
+    for program in one.what if not words else ():
+        if not program.endswith(".py"):
             unit(str(ROOT / program))
-    files = [what for what in one.what if what not in programs]
-    if files:
-        only = " and ".join(f"({part})" for part in (one.only, words) if part)
-        arguments = [*files, *(["-k", only] if only else [])]
-        code = subprocess.run([sys.executable, __file__, "--pytest", json.dumps(arguments)], cwd=ROOT, env=environment,
-                              stdin=subprocess.DEVNULL, check=False).returncode
-        if code not in (0, 1) and not (code == 5 and words):  # 5: no case was picked
-            tell("failed", f"{name}: pytest ended with {code}")
+    if not any(what.endswith(".py") for what in one.what):
+        return
+    pid = os.fork()
+    if pid == 0:
+        code = 3
+        try:
+            code = pytest_round(name, one, " and ".join(f"({part})" for part in (one.only, words) if part))
+        finally:
+            sys.stdout.flush()
+            os._exit(code)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if code not in (0, 1) and not (code == 5 and words):  # 5: no case was picked
+        tell("failed", f"{name}: pytest ended with {code}")
 
 
 def main(arguments):
-    if arguments[0] == "--pytest":
-        return pytest_round(json.loads(arguments[1]))
     name, words = arguments[0], " ".join(arguments[1:])
     for one in boots.BOOTS[name].rounds:
         run_round(name, one, words)
