@@ -265,6 +265,8 @@ static bool step_finish(struct connection *conn)
     conn->blank_lines = 0;
     conn->served = true;
     conn->since_ms = uv_now(conn->server->loop);
+    if (conn->server->draining)
+        connection_close_if_idle(conn); /* the head of its answer was written before */
     return conn->start < conn->end || conn->eof;
 }
 

@@ -417,6 +417,27 @@ static void drain_without_connections(void **state)
     http_fixture_wait(f, f->drained == 1);
 }
 
+/* Its head promised that the connection stays. */
+static void drain_closes_after_an_answer_that_had_begun(void **state)
+{
+    struct fixture *f = *state;
+    http_fixture_start(f, NULL);
+    struct reply reply = {0};
+    int fd = peer_connect(f);
+    peer_send_text(f, fd, "GET /hold HTTP/1.1\r\n" HOST "\r\n");
+    http_fixture_wait(f, f->held);
+    http_respond_begin(f->held, 200, "text/plain", 4);
+    http_respond_write(f->held, "ha", 2);
+    http_server_drain(f->server, LONG_MS, count_drained, f);
+    http_respond_write(f->held, "lf", 2);
+    http_respond_end(f->held);
+    peer_receive_all(f, fd, &reply);
+    assert_string_equal(reply_body(&reply), "half");
+    http_fixture_wait(f, f->drained == 1);
+    close(fd);
+    reply_done(&reply);
+}
+
 static void drain_cuts_what_takes_too_long(void **state)
 {
     struct fixture *f = *state;
@@ -534,6 +555,7 @@ int main(void)
         TEST(reset_in_a_stream),
         TEST(drain),
         TEST(drain_without_connections),
+        TEST(drain_closes_after_an_answer_that_had_begun),
         TEST(drain_cuts_what_takes_too_long),
         TEST(free_in_the_middle),
         TEST(nothing_runs_without_connections),
