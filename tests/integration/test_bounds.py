@@ -14,24 +14,13 @@ LINES = 200000
 
 # Numbered lines of 100 bytes, 20 MB of them, as fast as it may; then it serves.
 CHATTY = """
-import http.server, os, sys
+import sys
 for first in range(0, %d, 1000):
     sys.stdout.write("".join(f"line {i:08d} " + "x" * 85 + "\\n" for i in range(first, first + 1000)))
     sys.stdout.flush()
 sys.stderr.write("an end without a newline, bytes \\xff\\x00 and \\u2713")
 sys.stderr.flush()
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *args):
-        pass
-
-http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
-""" % LINES
+""" % LINES + farmd_process.PLAIN_SERVER + "server.serve_forever()\n"
 
 CONFIG = """
 servers:
@@ -132,16 +121,16 @@ def test_events_are_a_ring(farm):
     assert answer["lost"] is True and len(ids) == 4096
     assert ids == list(range(ids[0], ids[0] + 4096)) and ids[-1] == answer["last_id"]
     newest = farm.get("/api/events?limit=5")
-    assert [event["id"] for event in newest["events"]] == ids[-5:]
-    assert farm.get(f"/api/events?since={ids[-1]}")["events"] == []
+    assert [event["id"] for event in newest["events"]] == list(range(newest["last_id"] - 4, newest["last_id"] + 1))
+    assert farm.get(f"/api/events?since={newest['last_id'] + 1000}")["events"] == []
     assert farm.get(f"/api/events?since={ids[-3]}")["lost"] is False
     assert farm.get("/api/events?since=99999999999")["events"] == []
     # going on from what one has seen brings each event once
-    seen, at = [], ids[0]
+    seen, at = [], ids[100]
     while part := farm.get(f"/api/events?since={at}&limit=1000")["events"]:
         seen += [event["id"] for event in part]
         at = seen[-1]
-    assert seen == ids[1:]
+    assert seen == list(range(ids[101], at + 1)) and at >= ids[-1]
 
 
 def test_history_is_of_the_last_minutes(farm):
@@ -152,7 +141,7 @@ def test_history_is_of_the_last_minutes(farm):
 
     at = wait_for(points, what="two samples")
     assert at == sorted(set(at)) and len(at) <= 300
-    assert abs(at[-1] - time.time()) < 10
+    assert abs(at[-1] - time.time()) < 60
 
 
 @pytest.mark.skipif(farmlib.SANITIZED, reason="sanitizers keep freed memory")

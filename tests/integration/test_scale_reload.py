@@ -121,7 +121,7 @@ def test_scale_up_and_down(farm):
     assert sorted(farm.servers()) == list(range(1, 8))
     assert not any(alive(grown[i]["pid"]) for i in (8, 9, 10))
     assert not any(place.exists() for place in places)
-    assert all(farmlib._port_is_free(farm.base_port + i) for i in (7, 8, 9))
+    assert all(farmlib.port_is_free(farm.base_port + i) for i in (7, 8, 9))
     assert_same(farm, before)
     assert farm.get("/api/servers/8", status=404)["detail"]
 
@@ -253,32 +253,22 @@ def test_reload_of_a_bad_file_changes_nothing(farm, text, words):
 # --- rolling restart ---
 
 
-class Watch(threading.Thread):
-    """Looks all the time how many servers are not running."""
-
-    def __init__(self, farm):
-        super().__init__()
-        self.farm, self.most, self.looks, self.ended = farm, 0, 0, False
-
-    def run(self):
-        while not self.ended:
-            down = sum(entry["status"] != "running" for entry in self.farm.servers().values())
-            self.most, self.looks = max(self.most, down), self.looks + 1
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *args):
-        self.ended = True
-        self.join()
+def most_down_at_once(farm, since):
+    """From the end of a server until it is ready again."""
+    down, most = set(), 0
+    for event in farm.events(since):
+        if event["reason"] == "Stopped":
+            down.add(event["server_id"])
+        elif event["reason"] == "Ready":
+            down.discard(event["server_id"])
+        most = max(most, len(down))
+    return most
 
 
 @pytest.mark.parametrize("body, most", [({}, 1), ({"max_unavailable": 3}, 3)])
 def test_rolling_restart(farm, body, most):
-    before = farm.servers()
-    with Watch(farm) as watch:
-        answer = farm.post("/api/rolling-restart", body)
+    before, since = farm.servers(), farm.last_event()
+    answer = farm.post("/api/rolling-restart", body)
     assert answer["status"] == "success"
     assert (answer["total"], answer["successful"], answer["failed"]) == (7, 7, 0)
     assert answer["max_unavailable"] == most
@@ -288,7 +278,7 @@ def test_rolling_restart(farm, body, most):
         assert entry["status"] == "running"
         assert entry["pid"] != before[server_id]["pid"]
         assert entry["restarts"] == before[server_id]["restarts"] + 1
-    assert 1 <= watch.most <= most and watch.looks > 5
+    assert 1 <= most_down_at_once(farm, since) <= most
 
 
 def test_rolling_restart_of_some(farm):
@@ -332,7 +322,7 @@ def test_rolling_restart_stops_at_the_first_failure(farm):
     assert results[7]["status"] != "success"
     assert_same(farm, before, 1, 2, 3, 4, 7)
     broken.unlink()
-    wait_for(lambda: farm.server(6)["status"] == "running", what="server 6 back by its restart policy")
+    farm.wait_status(6, "running")  # by its restart policy
 
 
 def test_scale_and_restart_at_once(farm):

@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 
 import pytest
 
@@ -159,10 +158,7 @@ def test_doctor(tmp_path):
 def test_doctor_names_who_holds_a_port(tmp_path):
     first = farmlib.free_port_range(6)
     flags = ["--port", str(first), "--dashboard-port", str(first + 1), "--base-port", str(first + 2), "--servers", "4"]
-    with socket.socket() as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind(("127.0.0.1", first + 3))
-        taken.listen()
+    with farmlib.listening(first + 3):
         done = run_farmd("doctor", *flags, directory=tmp_path)
     assert done.returncode == 1
     [line] = [line for line in done.stdout.splitlines() if str(first + 3) in line]

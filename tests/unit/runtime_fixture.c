@@ -127,17 +127,22 @@ struct limits runtime_fixture_limits(void)
         .cpu = 0.5, .memory = 64 << 20, .cpu_reservation = 0.1, .memory_reservation = 32 << 20, .pids = 64};
 }
 
-/* A port that nobody listens on right now; servers here never listen on it. */
+/* A port that nobody has right now, nor is given to a connection later; servers here never listen on it. */
 static uint16_t free_port(void)
 {
-    cleanup_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t length = sizeof(address);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &length) != 0) {
-        return 0;
+    enum { FIRST = 5000, COUNT = 2500 };
+    static unsigned next;
+    if (next == 0)
+        next = (unsigned)getpid() * 37; /* other programs of the tests run beside this one */
+    for (int tries = 0; tries < COUNT; tries++) {
+        cleanup_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        uint16_t port = (uint16_t)(FIRST + next++ % COUNT);
+        struct sockaddr_in address = {
+            .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+        if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+            return port;
     }
-    return ntohs(address.sin_port);
+    return 0;
 }
 
 void runtime_fixture_spec(struct fixture *fixture, int index, char *const *argv, struct runtime_spec *spec)
