@@ -159,6 +159,8 @@ int server_adopt(struct server *server, const struct state_server *was, struct e
     if (code < 0 && code != -ESRCH)
         return code;
     restore_times(server, was);
+    if (code == 0)
+        server->limits = was->limits; /* in force; what the settings say by now is the farm's to see to */
     if (code < 0)
         tell_end(server);
     else if (paused)
