@@ -290,6 +290,16 @@ int64_t farm_started_at_us(const struct farm *farm)
     return farm->started_at_us;
 }
 
+const struct farm_paths *farm_paths(const struct farm *farm)
+{
+    return &farm->paths;
+}
+
+bool farm_is_changing(const struct farm *farm)
+{
+    return farm->change || farm->rolling;
+}
+
 size_t farm_server_count(const struct farm *farm)
 {
     return farm->server_count;

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "supervisor/config/settings.h"
 #include "supervisor/farm/events.h"
+#include "supervisor/farm/paths.h"
 #include "supervisor/farm/server.h"
 #include "supervisor/farm/trouble.h"
 #include "supervisor/runtime/runtime.h"
@@ -19,9 +20,14 @@
 struct farm;
 
 /* Takes the state directory's lock (-EBUSY: another farmd has it, the message names its pid), cleans up what an earlier
- * run left, opens the runtime. Owns `settings` from success on. */
-int farm_new(uv_loop_t *loop, struct settings *settings, const struct runtime_ops *ops, struct farm **farm,
+ * run left, opens the runtime. Owns `settings` from success on. `lock_fd`: the lock as farm_hand_over gave it before this
+ * process became another program by exec; else -1. */
+int farm_new(uv_loop_t *loop, struct settings *settings, const struct runtime_ops *ops, int lock_fd, struct farm **farm,
              struct error *err);
+
+/* Before that exec: writes the state file and gives the descriptor of the lock, which stays the farm's. -EBUSY while it
+ * is not the moment: the file is just being written, or what an earlier farmd left is being ended. Nothing has changed if the farm goes on after all. */
+int farm_hand_over(struct farm *farm, int *lock_fd, struct error *err);
 
 /* Starts every server; `on_progress` (may be NULL) after each that becomes ready, until all are or have failed once
  * (`settled` then equals the total). */
@@ -48,6 +54,8 @@ struct runtime *farm_runtime(const struct farm *farm);
 const char *farm_enforcement(const struct farm *farm);         /* "cgroup2", "cgroup1", "none" */
 const char *farm_enforcement_warning(const struct farm *farm); /* NULL when all limits are in force */
 int64_t farm_started_at_us(const struct farm *farm);
+const struct farm_paths *farm_paths(const struct farm *farm);
+bool farm_is_changing(const struct farm *farm); /* a scale, a reload or a rolling restart is under way */
 
 size_t farm_server_count(const struct farm *farm);
 struct server *farm_server_at(const struct farm *farm, size_t index); /* ascending ids */

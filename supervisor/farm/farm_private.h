@@ -6,7 +6,6 @@
 #define SUPERVISOR_FARM_FARM_PRIVATE_H
 
 #include "supervisor/farm/farm.h"
-#include "supervisor/farm/paths.h"
 
 struct farm_batch;
 struct farm_change;

@@ -77,7 +77,7 @@ static void on_statefile_closed(void *farm)
 static const struct statefile_calls statefile_calls = {
     .compose = farm_compose_state, .report = report_state, .closed = on_statefile_closed};
 
-int farm_new(uv_loop_t *loop, struct settings *settings, const struct runtime_ops *ops, struct farm **farm,
+int farm_new(uv_loop_t *loop, struct settings *settings, const struct runtime_ops *ops, int lock_fd, struct farm **farm,
              struct error *err)
 {
     struct farm *made = xcalloc(1, sizeof(*made));
@@ -89,7 +89,8 @@ int farm_new(uv_loop_t *loop, struct settings *settings, const struct runtime_op
 
     int code = farm_paths_make(&made->paths, settings, err);
     if (code == 0)
-        code = made->lock_fd = lock_take(made->paths.lock, err);
+        code = made->lock_fd =
+            lock_fd >= 0 ? lock_inherit(made->paths.lock, lock_fd, err) : lock_take(made->paths.lock, err);
     if (code >= 0)
         code = open_runtime(made, err);
     if (code < 0) {
@@ -110,6 +111,16 @@ int farm_new(uv_loop_t *loop, struct settings *settings, const struct runtime_op
     farm_add_servers(made);
     *farm = made;
     return 0;
+}
+
+/* --- handing it over --- */
+
+int farm_hand_over(struct farm *farm, int *lock_fd, struct error *err)
+{
+    int code = statefile_save(farm->statefile, err);
+    if (code == 0)
+        *lock_fd = farm->lock_fd;
+    return code;
 }
 
 /* --- taking it apart --- */

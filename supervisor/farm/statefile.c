@@ -184,6 +184,18 @@ void statefile_release(struct statefile *file)
     set_next(file);
 }
 
+int statefile_save(struct statefile *file, struct error *err)
+{
+    if (file->held || file->background.working)
+        return error_set(err, EBUSY, "the state file is not to be written now");
+    background_cancel(&file->background);
+    prepare(file);
+    int code = replace(file, err);
+    if (code < 0)
+        statefile_touch(file);
+    return code;
+}
+
 void statefile_close(struct statefile *file, bool leave)
 {
     file->leave = leave;

@@ -29,6 +29,7 @@ struct statefile *statefile_new(uv_loop_t *loop, const char *path, const struct 
 void statefile_touch(struct statefile *file);   /* something changed */
 void statefile_hold(struct statefile *file);    /* no writing from now on: the file stays as it is, or is removed */
 void statefile_release(struct statefile *file); /* again */
+int statefile_save(struct statefile *file, struct error *err); /* at once; -EBUSY while it is held or being written */
 /* Frees; the file is removed, or left to the next farmd. Until `closed` the state directory must stay locked. */
 void statefile_close(struct statefile *file, bool leave);
 

@@ -67,7 +67,7 @@ void fixture_begin(struct farm_fixture *fixture)
 void fixture_make(struct farm_fixture *fixture, struct settings *settings)
 {
     struct error err = {0};
-    if (farm_new(&fixture->loop, settings, &fake_runtime_ops, &fixture->farm, &err) < 0)
+    if (farm_new(&fixture->loop, settings, &fake_runtime_ops, -1, &fixture->farm, &err) < 0)
         fail_msg("farm_new: %s", err.message);
 }
 

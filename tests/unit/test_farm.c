@@ -180,7 +180,7 @@ static void test_a_locked_state_directory(void **state)
     make_running(1);
     struct settings *settings = fixture_settings(&fixture, 1);
     struct farm *second = NULL;
-    assert_int_equal(farm_new(&fixture.loop, settings, &fake_runtime_ops, &second, &err), -EBUSY);
+    assert_int_equal(farm_new(&fixture.loop, settings, &fake_runtime_ops, -1, &second, &err), -EBUSY);
     char pid[32];
     snprintf(pid, sizeof(pid), "(pid %d)", (int)getpid());
     assert_non_null(strstr(err.message, pid));
@@ -209,7 +209,7 @@ static void test_a_directory_that_cannot_be_made(void **state)
     free(settings->state_dir);
     settings->state_dir = xstrdup("/dev/null/farmd");
     struct farm *farm = NULL;
-    assert_true(farm_new(&fixture.loop, settings, &fake_runtime_ops, &farm, &err) < 0);
+    assert_true(farm_new(&fixture.loop, settings, &fake_runtime_ops, -1, &farm, &err) < 0);
     assert_non_null(strstr(err.message, "/dev/null"));
     assert_non_null(strstr(err.message, "--state-dir"));
     settings_free(settings);
