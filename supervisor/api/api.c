@@ -123,7 +123,7 @@ static unsigned max_connections(void)
     return (unsigned)(files.rlim_cur / DESCRIPTOR_PART);
 }
 
-static int listen_on(struct api_listener *listener, const struct listen_settings *where, struct error *err)
+static void make_server(struct api_listener *listener)
 {
     struct http_server_options options = {
         .limits = HTTP_SERVER_DEFAULT_LIMITS,
@@ -133,10 +133,16 @@ static int listen_on(struct api_listener *listener, const struct listen_settings
         .memory = &listener->api->memory,
         .data = listener,
     };
-    struct error problem = {0};
 
     options.limits.max_connections = max_connections();
     listener->server = http_server_new(farm_loop(listener->api->farm), &options);
+}
+
+static int listen_on(struct api_listener *listener, const struct listen_settings *where, struct error *err)
+{
+    struct error problem = {0};
+
+    make_server(listener);
     int rc = http_server_listen(listener->server, where->host, where->port, &problem);
     if (rc == 0)
         return 0;
@@ -159,24 +165,47 @@ static void open_dashboard(struct api *api, const struct settings *settings)
         log_warning("no dashboard: %s\n  fix: stop it, or start with --dashboard-port N", err.message);
 }
 
-int api_new(struct farm *farm, struct api **api, struct error *err)
+static int open_control(struct api *api, const struct settings *settings, struct error *err)
+{
+    struct error problem = {0};
+
+    if (listen_on(&api->control, &settings->api, &problem) == 0)
+        return 0;
+    return error_set(err, problem.code, "the control API cannot listen: %s\n  fix: stop it, or start with --port N",
+                     problem.message);
+}
+
+/* A connection that cannot be taken is closed; its peer tries again. */
+static void take_sockets(struct api *api, const struct api_socket *sockets, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct api_listener *listener = sockets[i].dashboard ? &api->dashboard : &api->control;
+        struct error err = {0};
+        if (listener->server == NULL)
+            make_server(listener);
+        if (http_server_take(listener->server, &sockets[i].socket, &err) < 0)
+            log_warning("%s", err.message);
+    }
+}
+
+int api_new(struct farm *farm, const struct api_socket *sockets, size_t count, struct api **api, struct error *err)
 {
     const struct settings *settings = farm_settings(farm);
     struct api *made = xcalloc(1, sizeof(*made));
-    struct error problem = {0};
 
     made->farm = farm;
     made->references = 1;
     made->memory.limit = API_MEMORY;
     made->control.api = made;
     made->dashboard = (struct api_listener){.api = made, .is_dashboard = true};
-    int rc = listen_on(&made->control, &settings->api, &problem);
+    take_sockets(made, sockets, count);
+    int rc = made->control.server == NULL ? open_control(made, settings, err) : 0;
     if (rc < 0) {
         api_free(made);
-        return error_set(err, problem.code, "the control API cannot listen: %s\n  fix: stop it, or start with --port N",
-                         problem.message);
+        return rc;
     }
-    open_dashboard(made, settings);
+    if (made->dashboard.server == NULL)
+        open_dashboard(made, settings);
     *api = made;
     return 0;
 }
