@@ -4,10 +4,31 @@
 #include "supervisor/cli/cli.h"
 
 #include "core/buffer.h"
+#include "core/memory.h"
 #include "supervisor/cli/console.h"
+#include "supervisor/cli/preflight.h"
 #include "supervisor/config/settings.h"
+#include "supervisor/runtime/process/spawn.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+
+/* Asked by a running farmd, which this one is to follow: its addresses and directories must be the same here, and servers
+ * must be there to be started. */
+static int check_successor(const struct settings *settings, struct error *err)
+{
+    const char *bound = getenv(PREFLIGHT_VARIABLE);
+    if (!bound)
+        return 0;
+    int code = settings_check_bound(settings, bound, err);
+    for (size_t i = 0; i < settings->group_count && code == 0; i++) {
+        if (settings->groups[i].command)
+            continue;
+        cleanup_close int worker = spawn_open_worker(err);
+        code = worker < 0 ? worker : 0;
+    }
+    return code;
+}
 
 int cli_check(int argc, char **argv)
 {
@@ -15,6 +36,10 @@ int cli_check(int argc, char **argv)
     struct error err;
     if (settings_load(argc, argv, &settings, &err) < 0)
         return cli_fail(CLI_USAGE, "%s", err.message);
+    if (check_successor(settings, &err) < 0) {
+        settings_free(settings);
+        return cli_fail(CLI_USAGE, "%s", err.message);
+    }
 
     console_settings_warnings(settings);
     struct buffer text = BUFFER_EMPTY;

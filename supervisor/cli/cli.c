@@ -19,6 +19,29 @@ const struct cli_verb cli_verbs[] = {
                 "A second Ctrl-C doesn't wait for servers to finish. SIGHUP reloads farm.yaml and touches only what\n"
                 "changed. Wrong settings: exit code 2, and nothing is started.",
      .run = cli_up},
+    {.name = "down",
+     .arguments = "[flags]",
+     .takes_flags = true,
+     .summary = "stop the farm, also one whose farmd is gone",
+     .details =
+         "Stops the farm of the state directory that the settings name (--state-dir): tells its farmd to stop and\n"
+         "waits until it has. A second `farmd down` meanwhile doesn't wait for servers to finish. When the farmd\n"
+         "has died, it stops the servers that were left, in order and within their grace, and removes their\n"
+         "cgroups and files; logs stay. Exit code 0: nothing of the farm runs any more; 1: something does, and\n"
+         "why; 2: the settings are wrong.",
+     .run = cli_down},
+    {.name = "upgrade",
+     .arguments = "[flags]",
+     .takes_flags = true,
+     .summary = "put this farmd in the place of the running one; no server and no client notices",
+     .details =
+         "Run it from the new program: `/opt/farmd-2/farmd upgrade`. The running farmd of the state directory that\n"
+         "the settings name (--state-dir) has the new one check the settings, waits up to 10 s until no request\n"
+         "takes long, and becomes it, with the same pid, flags, environment, sockets and servers. Requests wait\n"
+         "meanwhile; none is refused or cut. While a load test, a scale or a rolling restart is under way the\n"
+         "upgrade is refused after these 10 s. Exit code 0: it runs; 1: it does not, and why; 2: the settings\n"
+         "are wrong.",
+     .run = cli_upgrade},
     {.name = "check",
      .arguments = "[flags]",
      .takes_flags = true,

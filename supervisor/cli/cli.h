@@ -34,6 +34,8 @@ int cli_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)
 
 /* The verbs; argv holds what follows the verb. */
 int cli_up(int argc, char **argv);
+int cli_down(int argc, char **argv);
+int cli_upgrade(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
 int cli_help(int argc, char **argv);

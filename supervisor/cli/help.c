@@ -30,7 +30,7 @@ static void print_all(void)
            "Commands:\n");
     for (const struct cli_verb *verb = cli_verbs; verb->name; verb++)
         printf("  %-10s %s\n", verb->name, verb->summary);
-    printf("\nFlags of up, check and doctor (in brackets: the default):\n");
+    printf("\nFlags of up, down, upgrade, check and doctor (in brackets: the default):\n");
     print_flags();
     printf("\nThe same and more can stand in farm.yaml; variables of the environment and a .env file come above it,\n"
            "flags above all. farmd check shows what holds.\n"

@@ -7,22 +7,29 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "core/units.h"
 #include "supervisor/api/api.h"
 #include "supervisor/cli/console.h"
+#include "supervisor/cli/control.h"
+#include "supervisor/cli/handover.h"
 #include "supervisor/cli/notify.h"
+#include "supervisor/cli/signals.h"
+#include "supervisor/cli/succession.h"
 #include "supervisor/farm/farm.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 #include <uv.h>
 
 #define LAST_ANSWERS_MS 2000
 #define LARGE_BLOCK (256 * 1024) /* from here on a block of memory goes back to the kernel when it is freed */
 
-static const int signals_handled[] = {SIGINT, SIGTERM, SIGHUP};
+static const int signals_handled[] = SIGNALS_HANDLED;
 
 struct up {
     uv_loop_t loop;
@@ -31,9 +38,13 @@ struct up {
     bool has_watchdog;
     struct farm *farm;
     struct api *api;
-    int argc; /* the flags, for reloads */
+    struct succession *succession;
+    struct handover handover; /* what this process has left to itself before it became this program */
+    bool is_next;             /* … if it did */
+    int argc;                 /* the flags, for reloads */
     char **argv;
     bool had_terminal;
+    unsigned adopted;
     bool told_adopted, announced;
     bool answering; /* the farm has stopped, the last answers are on their way */
     int64_t stop_began_ms;
@@ -48,16 +59,21 @@ static bool terminal_is_there(void)
 static void on_progress(const struct farm_progress *progress, void *data)
 {
     struct up *up = data;
-    if (progress->adopted > 0 && !up->told_adopted) {
+    up->adopted = progress->adopted;
+    if (progress->adopted > 0 && !up->told_adopted && !up->is_next) {
         up->told_adopted = true;
         console_adopted(progress);
     }
-    console_progress(up->farm, progress);
+    if (!up->is_next) {
+        console_progress(up->farm, progress);
+    }
     if (progress->settled < progress->total || up->announced) {
         return;
     }
     up->announced = true;
-    console_addresses(up->farm);
+    if (!up->is_next) {
+        console_addresses(up->farm);
+    }
     notify_send("READY=1\nSTATUS=%u of %u servers ready", progress->ready, progress->total);
 }
 
@@ -110,6 +126,7 @@ static void stop(struct up *up)
         return;
     }
     if (!again) {
+        succession_end(steal(&up->succession));
         api_farm_stopping(up->api);
         up->stop_began_ms = clock_monotonic_ms();
         notify_send("STOPPING=1\nSTATUS=stopping %zu servers", farm_server_count(up->farm));
@@ -171,6 +188,47 @@ static void on_signal(uv_signal_t *handle, int signal)
     }
 }
 
+/* --- taking another farmd's place --- */
+
+/* To `farmd upgrade`, which waits for it. */
+static void answer(struct up *up, const char *word, const char *text)
+{
+    char message[CONTROL_MESSAGE_MAX];
+    snprintf(message, sizeof message, "%s%s", word, text);
+    if (up->handover.reply_fd >= 0) {
+        (void)control_send(up->handover.reply_fd, -1, message); /* nobody waits any more */
+        close(up->handover.reply_fd);
+        up->handover.reply_fd = -1;
+    }
+}
+
+static void tell_succession(struct up *up)
+{
+    char text[256], count[32] = "", elapsed[24];
+    size_t total = farm_server_count(up->farm);
+    if (up->adopted != total) {
+        snprintf(count, sizeof count, "%u of ", up->adopted);
+    }
+    units_format_duration(elapsed, (clock_monotonic_ns() - up->handover.paused_ns) / NS_PER_MS);
+    snprintf(text, sizeof text, "farmd " FARMD_VERSION " took over from %s (pid %d): %s%zu server%s adopted in %s",
+             up->handover.version, (int)getpid(), count, total, total == 1 ? "" : "s", elapsed);
+    log_info("%s", text);
+    answer(up, SUCCESSION_DONE, text);
+}
+
+/* The end of a start that failed. As another's successor it leaves servers behind. */
+static int give_up(struct up *up, int code, const struct error *err)
+{
+    if (up->is_next) {
+        char text[CONTROL_MESSAGE_MAX];
+        snprintf(text, sizeof text,
+                 "%s\n  the old farmd is gone and its servers go on: `farmd` takes them over, `farmd down` stops them",
+                 err->message);
+        answer(up, SUCCESSION_FAILED, text);
+    }
+    return cli_fail(code, "%s", err->message);
+}
+
 /* --- the beginning --- */
 
 static void begin_watchdog(struct up *up)
@@ -184,30 +242,58 @@ static void begin_watchdog(struct up *up)
     }
 }
 
-static int run(struct up *up, struct settings *settings)
+static void begin_signals(struct up *up)
 {
-    struct error err = {0};
-    int code = farm_new(&up->loop, settings, &runtime_process_ops, &up->farm, &err);
-    if (code != 0) {
-        settings_free(settings);
-        return cli_fail(code == -EBUSY || code == -EPERM ? CLI_USAGE : CLI_FAILED, "%s", err.message);
-    }
-    code = api_new(up->farm, &up->api, &err);
-    if (code != 0) {
-        farm_free(up->farm);
-        uv_run(&up->loop, UV_RUN_DEFAULT);
-        return cli_fail(CLI_FAILED, "%s", err.message);
-    }
     for (size_t i = 0; i < ARRAY_SIZE(signals_handled); i++) {
         up->signals[i].data = up;
         uv_signal_init(&up->loop, &up->signals[i]);
         uv_signal_start(&up->signals[i], on_signal, signals_handled[i]);
     }
+    signals_allow();
+}
+
+static int run(struct up *up, struct settings *settings)
+{
+    struct error err = {0};
+    const struct handover *handover = &up->handover;
+    int code = farm_new(&up->loop, settings, &runtime_process_ops, handover->lock_fd, &up->farm, &err);
+    if (code != 0) {
+        settings_free(settings);
+        return give_up(up, code == -EBUSY || code == -EPERM ? CLI_USAGE : CLI_FAILED, &err);
+    }
+    code = api_new(up->farm, handover->sockets, handover->socket_count, &up->api, &err);
+    if (code != 0) {
+        farm_free(up->farm);
+        uv_run(&up->loop, UV_RUN_DEFAULT);
+        return give_up(up, CLI_FAILED, &err);
+    }
+    up->succession = succession_new(up->farm, up->api, up->argc, up->argv);
+    begin_signals(up);
     begin_watchdog(up);
-    console_opening(up->farm);
+    if (!up->is_next) {
+        console_opening(up->farm);
+    }
     events_set_listener(farm_events(up->farm), on_farm_event, up);
     farm_start(up->farm, on_progress, up);
+    if (up->is_next) {
+        tell_succession(up);
+    }
     uv_run(&up->loop, UV_RUN_DEFAULT);
+    return CLI_DONE;
+}
+
+/* A farmd may have left this process to this one by exec, by the number of a descriptor: then its name is that number. */
+static int take_handover(struct up *up)
+{
+    struct error err;
+    int code = handover_take(&up->handover, &err);
+    if (code < 0) {
+        return cli_fail(CLI_USAGE, "%s", err.message);
+    }
+    up->is_next = code > 0;
+    if (up->is_next) {
+        prctl(PR_SET_NAME, "farmd");
+    }
     return CLI_DONE;
 }
 
@@ -216,15 +302,20 @@ int cli_up(int argc, char **argv)
     struct up up = {.argc = argc, .argv = argv, .had_terminal = terminal_is_there()};
     struct settings *settings;
     struct error err = {0};
+    int code = take_handover(&up);
+    if (code != CLI_DONE) {
+        return code;
+    }
     if (settings_load(argc, argv, &settings, &err) != 0) {
-        return cli_fail(CLI_USAGE, "%s", err.message);
+        return give_up(&up, CLI_USAGE, &err);
     }
     log_setup(settings->log_level, settings->log_format);
     signal(SIGPIPE, SIG_IGN);
-    mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
     uv_loop_init(&up.loop);
-    int code = run(&up, settings);
+    signals_begin(&up.loop);
+    code = run(&up, settings);
     uv_run(&up.loop, UV_RUN_DEFAULT); /* last close callbacks */
     uv_loop_close(&up.loop);
+    handover_done(&up.handover);
     return code;
 }
