@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import re
 import shutil
 import signal
 import threading
@@ -181,21 +182,25 @@ def test_limits_are_those_of_the_kernel(farm):
         assert entry["limits_configured"] == entry["limits"]
 
 
-def prefer(pid):
+@contextlib.contextmanager
+def preferred(pid):
     """Before whatever else this machine does, so that a server gets all that its own limit lets it have."""
     places = cgroup_directories(pid)
-    if "cpu" in places:
-        (places["cpu"].parent / "cpu.shares").write_text("262144")
-    else:
-        (places[""].parent / "cpu.weight").write_text("10000")
+    carried, most = (places["cpu"].parent / "cpu.shares", "262144") if "cpu" in places else (
+        places[""].parent / "cpu.weight", "10000")
+    before = carried.read_text()
+    carried.write_text(most)
+    try:
+        yield
+    finally:
+        carried.write_text(before)
 
 
 @needs_root
 def test_cpu_is_limited_and_the_limit_changes_live(farm):
     server_id = WEB[0]
     pid = farm.server(server_id)["pid"]
-    prefer(pid)
-    with burning(farm, server_id, 60):
+    with preferred(pid), burning(farm, server_id, 60):
         wait_for(lambda: farm.server(server_id)["throttled_percent"] > 0, what="throttling")
         assert_cpu_near(pid, 0.5)
 
@@ -230,6 +235,42 @@ def test_memory_limit_shrinks_and_grows_live(farm):
         assert answer["limits"]["memory_mb"] == megabytes
         assert kernel_limits(entry["pid"])["memory_mb"] == megabytes
     assert farm.server(WEB[2])["pid"] == entry["pid"]
+
+
+@needs_root
+def test_slice_carries_what_its_servers_reserve(farm):
+    """A reservation counts only within that of the cgroup above, which must have the sum: no less and no more."""
+    places = cgroup_directories(farm.server(WEB[0])["pid"])
+    files = [("cpu", "cpu.shares")] if "cpu" in places else [("", "cpu.weight"), ("", "memory.low")]
+
+    def assert_carried():
+        for controller, file in files:
+            above = places[controller].parent
+            parts = [int(read(leaf / file)) for leaf in above.glob("server-*")]
+            assert int(read(above / file)) == sum(parts), (file, parts)
+
+    assert_carried()
+    farm.patch(f"/api/servers/{WEB[0]}", {"cpu_reservation": 0.3, "memory_reservation_mb": 64})
+    assert_carried()
+    farm.act(WEB[1], "stop")
+    assert_carried()
+    farm.act(WEB[1], "start")
+    farm.patch(f"/api/servers/{WEB[0]}", {"cpu_reservation": 0.1, "memory_reservation_mb": 128})
+    farm.wait_status(WEB[1], "running")
+    assert_carried()
+
+
+@needs_root
+def test_memory_limit_below_what_is_used_is_refused(farm):
+    entry = farm.server(BOMB)
+    wait_for(lambda: farm.server(BOMB)["memory_mb"] > 6, what="its memory in the API")
+    detail = farm.patch(f"/api/servers/{BOMB}", {"memory_mb": 4, "memory_reservation_mb": 0}, status=409)["detail"]
+    assert re.search(r"server-4 uses [0-9.]+ MB, more than 4 MB", detail), detail
+    after = farm.server(BOMB)
+    assert (after["pid"], after["oom_kills"], after["limits"]) == (entry["pid"], entry["oom_kills"], entry["limits"])
+    assert kernel_limits(entry["pid"])["memory_mb"] == 256
+    if "memory" not in cgroup_directories(entry["pid"]):
+        assert read(cgroup_directories(entry["pid"])[""] / "memory.high") == "max"
 
 
 @needs_root

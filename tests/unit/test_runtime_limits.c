@@ -63,9 +63,6 @@ static void a_change_that_is_refused_changes_nothing(void **state)
     if (!runtime_fixture_enforces(f)) {
         skip();
     }
-    if (strcmp(ops->enforcement(f->runtime), "cgroup1") != 0) {
-        skip(); /* v2 takes any limit, and ends who is above it */
-    }
     struct limits limits = runtime_fixture_limits();
     start(f, "x=$(head -c 30000000 /dev/zero | tr '\\0' x); echo ready >&3; sleep 1000", &limits);
     assert_true(runtime_fixture_wait_ready(f, 0));
@@ -225,6 +222,23 @@ static void cache_is_not_counted_as_memory(void **state)
     assert_true(sample.memory < 15000000);
 }
 
+/* What can be given back is no reason to refuse a limit, and the server goes on. */
+static void a_lower_limit_takes_the_cache_back(void **state)
+{
+    struct fixture *f = *state;
+    if (!runtime_fixture_enforces(f)) {
+        skip();
+    }
+    struct limits limits = runtime_fixture_limits();
+    struct error err = {0};
+    start(f, "head -c 30000000 /dev/zero >$FOLDER/big; sync $FOLDER/big; echo ready >&3; exec sleep 1000", &limits);
+    assert_true(runtime_fixture_wait_ready(f, 0));
+    limits.memory = 16 << 20;
+    assert_int_equal(ops->set_limits(f->servers[0].process, &limits, &err), 0);
+    expect_limits(f, &limits);
+    assert_int_equal(f->servers[0].exits, 0);
+}
+
 static void enforcement_is_named(void **state)
 {
     struct fixture *f = *state;
@@ -248,6 +262,7 @@ int main(void)
         IN_CGROUPS(a_fork_bomb_stays_inside),
         IN_CGROUPS(a_cpu_burner_is_held_at_its_limit),
         IN_CGROUPS(cache_is_not_counted_as_memory),
+        IN_CGROUPS(a_lower_limit_takes_the_cache_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

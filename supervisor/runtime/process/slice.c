@@ -188,8 +188,8 @@ int leaf_adopt(struct slice *slice, const struct runtime_adoption *adoption, int
     if (rc == 0 && !limits_hold(leaf, &adoption->limits)) {
         return leaf_set_limits(leaf, &adoption->limits, err);
     }
-    if (rc == 0 && slice->ops->reserve != NULL) {
-        slice->ops->reserve(leaf, &adoption->limits);
+    if (rc == 0) {
+        leaf_reserve(leaf, &adoption->limits);
     }
     leaf->unverified = false;
     return rc;
@@ -267,18 +267,17 @@ static int write_value(const struct leaf *leaf, bool create, const struct cgroup
     return cgroup_place_set(&place, value, err);
 }
 
-/* v1 lets no limit go below what is in use and cannot be given back. */
-static int too_much_in_use(const struct leaf *leaf, const struct cgroup_value *value, struct error *err)
+int leaf_uses_more(const struct leaf *leaf, uint64_t wanted, struct error *err)
 {
     const struct leaf_stat_row *row = &leaf->slice->ops->stats[LEAF_STAT_MEMORY];
-    char path[CGROUP_PATH_MAX], text[32], used[24], wanted[24];
+    char path[CGROUP_PATH_MAX], text[32], used_text[24], wanted_text[24];
     leaf_path(leaf, row->controller, row->file, path);
     if (kernel_file_read(path, text, sizeof(text)) <= 0) {
         return error_set(err, EBUSY, "%s uses more memory than that", leaf->name);
     }
-    units_format_size(used, kernel_text_number(text, 0));
-    units_format_size(wanted, kernel_text_number(value->text, 0));
-    return error_set(err, EBUSY, "%s uses %s, more than %s", leaf->name, used, wanted);
+    units_format_size(used_text, kernel_text_number(text, 0));
+    units_format_size(wanted_text, wanted);
+    return error_set(err, EBUSY, "%s uses %s, more than %s", leaf->name, used_text, wanted_text);
 }
 
 int leaf_write(struct leaf *leaf, bool create, const struct cgroup_value *values, size_t count, struct error *err)
@@ -292,7 +291,7 @@ int leaf_write(struct leaf *leaf, bool create, const struct cgroup_value *values
         if (create && !leaf->slice->required) {
             log_warning("%s: %s = %s: %s", leaf->name, value->file, value->text, reason.message);
         } else if (value->controller == CONTROLLER_MEMORY && reason.code == EBUSY) {
-            return too_much_in_use(leaf, value, err);
+            return leaf_uses_more(leaf, kernel_text_number(value->text, 0), err);
         } else {
             /* A value that is none was refused by farmd's own checks: it does not go with what else is set here. */
             int code = !create && reason.code == EINVAL ? EBUSY : reason.code;
@@ -300,6 +299,35 @@ int leaf_write(struct leaf *leaf, bool create, const struct cgroup_value *values
         }
     }
     return 0;
+}
+
+static uint64_t carried(const struct slice_reserve_row *row, uint64_t sum)
+{
+    return sum == 0 ? row->otherwise : sum > row->most ? row->most : sum;
+}
+
+/* A leaf's reservation counts only up to what its parent has, so the slice carries the sum of its leaves': less would
+ * void theirs, more would reserve what nobody asked for. */
+void leaf_reserve(struct leaf *leaf, const struct limits *limits)
+{
+    struct slice *slice = leaf->slice;
+    uint64_t figures[RESERVED_COUNT] = {0};
+    if (limits != NULL && slice->ops->reserved != NULL) {
+        slice->ops->reserved(limits, figures);
+    }
+    for (int kind = 0; kind < RESERVED_COUNT; kind++) {
+        const struct slice_reserve_row *row = &slice->ops->reserves[kind];
+        const struct slice_hierarchy *hierarchy = &slice->hierarchies[row->controller];
+        uint64_t before = slice->reserved[kind], sum = before - leaf->reserved[kind] + figures[kind];
+        slice->reserved[kind] = sum;
+        leaf->reserved[kind] = figures[kind];
+        if (row->file != NULL && hierarchy->usable && carried(row, sum) != carried(row, before)) {
+            char path[CGROUP_PATH_MAX * 2], text[32];
+            snprintf(path, sizeof(path), "%s/%s", hierarchy->directory, row->file);
+            snprintf(text, sizeof(text), "%llu", (unsigned long long)carried(row, sum));
+            kernel_file_write(path, text);
+        }
+    }
 }
 
 size_t cgroup_values_changed(struct cgroup_value *values, const struct cgroup_value *before, size_t count)

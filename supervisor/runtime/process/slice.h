@@ -27,6 +27,8 @@ enum leaf_stat {
     LEAF_STAT_COUNT
 };
 
+enum reserved { RESERVED_CPU, RESERVED_MEMORY, RESERVED_COUNT };
+
 #define LEAF_NAME_MAX 64
 #define SLICE_WARNING_MAX 768
 
@@ -43,9 +45,8 @@ struct leaf {
     struct limits asked;
     bool in_force_known;
     struct runtime_limits_in_force in_force;
-    unsigned carried_weight; /* v2: its part of what the slice carries */
-    uint64_t carried_memory;
-    bool unverified; /* adopted: the kernel's files may say something else than `asked` */
+    uint64_t reserved[RESERVED_COUNT]; /* its part of what the slice carries */
+    bool unverified;                   /* adopted: the kernel's files may say something else than `asked` */
 
     /* Only `none` needs these. */
     pid_t pid;       /* the main process; also its process group and session */
@@ -68,12 +69,18 @@ struct slice_ops {
         unsigned have;    /* enum runtime_have */
         void (*parse)(const char *text, struct runtime_sample *sample);
     } stats[LEAF_STAT_COUNT];
+    /* The slice's own files for the sums of what its leaves reserve. */
+    struct slice_reserve_row {
+        enum controller controller;
+        const char *file;         /* NULL: a leaf's reservation counts whatever the slice has */
+        uint64_t otherwise, most; /* what it has when nothing is reserved; what the kernel takes at most */
+    } reserves[RESERVED_COUNT];
 
     /* Makes the leaf and sets its limits; or sets those of one that is there. */
     int (*apply)(struct leaf *leaf, const struct limits *limits, bool create, struct error *err);
-    void (*reserve)(struct leaf *leaf,
-                    const struct limits *limits); /* counts a leaf's part; NULL: the slice has none */
-    void (*read_limits)(struct leaf *leaf);       /* fills in_force from the kernel's files */
+    /* What a leaf with these limits reserves, in the kernel's figures; NULL: nothing ever. */
+    void (*reserved)(const struct limits *limits, uint64_t figures[RESERVED_COUNT]);
+    void (*read_limits)(struct leaf *leaf); /* fills in_force from the kernel's files */
     /* Whether the process of an earlier run is where it belongs: 0 or -ESTALE. Nothing is changed. */
     int (*recognise)(const struct leaf *leaf, const struct runtime_leftover *leftover, struct error *err);
     int (*entry)(struct leaf *leaf, struct leaf_entry *entry, struct error *err);
@@ -110,8 +117,8 @@ struct slice {
     char base[CGROUP_PATH_MAX]; /* the cgroup that the slice lies in */
     bool moved;                 /* farmd sits in a leaf of the slice and came from `base` */
     unsigned enabled;           /* CONTROLLER_BITs that farmd switched on in `base` */
-    unsigned carried_weight;    /* the sums of what its leaves reserve */
-    uint64_t carried_memory;
+
+    uint64_t reserved[RESERVED_COUNT]; /* by all its leaves */
 
     struct procfs_members *members; /* none: the last look through /proc */
     int64_t members_ns, members_took_ns;
@@ -154,6 +161,12 @@ int leaf_make(struct leaf *leaf, struct error *err);
 /* Writes the values that the slice has controllers for. The first that is refused ends it; in a new leaf it is a warning,
  * unless enforcement is required: the limits that are read back tell the truth. */
 int leaf_write(struct leaf *leaf, bool create, const struct cgroup_value *values, size_t count, struct error *err);
+
+/* The refusal of a memory limit below what is in use and cannot be given back: -EBUSY with both figures. */
+int leaf_uses_more(const struct leaf *leaf, uint64_t wanted, struct error *err);
+
+/* Counts what a leaf reserves, or reserves no longer when `limits` is NULL, in what the slice carries. */
+void leaf_reserve(struct leaf *leaf, const struct limits *limits);
 
 /* Leaves out the values that are as before, row by row. Returns how many are left. */
 size_t cgroup_values_changed(struct cgroup_value *values, const struct cgroup_value *before, size_t count);

@@ -17,6 +17,7 @@
 #define CPU_QUOTA_MIN_US 1000 /* the kernel's own */
 #define SHARES_PER_CORE 1024
 #define SHARES_MIN 2
+#define SHARES_MAX (1 << 18)
 #define MEMORY_UNLIMITED (UINT64_C(1) << 62) /* v1 writes a page-rounded LONG_MAX */
 
 /* The controllers that share a name with `first`, among those of `left`. */
@@ -118,6 +119,18 @@ int slice_v1_open(struct slice *slice, const char *own_cgroups, const char *moun
 
 enum { VALUES_MAX = 8 };
 
+static uint64_t shares_of(double cores)
+{
+    uint64_t shares = (uint64_t)(cores * SHARES_PER_CORE + 0.5);
+    return shares < SHARES_MIN ? SHARES_MIN : shares > SHARES_MAX ? SHARES_MAX : shares;
+}
+
+/* A soft limit needs nothing of the slice: the kernel takes first from who is furthest above its own. */
+static void v1_reserved(const struct limits *limits, uint64_t figures[RESERVED_COUNT])
+{
+    figures[RESERVED_CPU] = limits->cpu_reservation > 0 ? shares_of(limits->cpu_reservation) : 0;
+}
+
 /* `growing` says that the memory limit rises: the kernel refuses memory above memory+swap at any moment, so the order of
  * the two writes depends on the direction. Memory is first, because it is what the kernel may refuse. A new cgroup has
  * the values of a reservation that nobody wants already. */
@@ -141,14 +154,12 @@ static size_t values_of(const struct slice *slice, const struct limits *limits, 
                          limits->memory_reservation > 0 ? (long long)limits->memory_reservation : -1LL);
     }
     int64_t quota = limits->cpu > 0 ? (int64_t)(limits->cpu * CPU_PERIOD_US + 0.5) : -1;
-    uint64_t shares = (uint64_t)(limits->cpu_reservation * SHARES_PER_CORE + 0.5);
     /* The period is the kernel's own default; it is read back with the quota. */
     cgroup_value_set(&values[n++], CONTROLLER_CPU, "cpu.cfs_quota_us", "%lld",
                      (long long)(quota > 0 && quota < CPU_QUOTA_MIN_US ? CPU_QUOTA_MIN_US : quota));
     if (limits->cpu_reservation > 0 || !create) {
-        uint64_t wanted = limits->cpu_reservation > 0 ? shares : SHARES_PER_CORE;
-        cgroup_value_set(&values[n++], CONTROLLER_CPU, "cpu.shares", "%llu",
-                         (unsigned long long)(wanted < SHARES_MIN ? SHARES_MIN : wanted));
+        uint64_t shares = limits->cpu_reservation > 0 ? shares_of(limits->cpu_reservation) : SHARES_PER_CORE;
+        cgroup_value_set(&values[n++], CONTROLLER_CPU, "cpu.shares", "%llu", (unsigned long long)shares);
     }
     if (limits->pids > 0) {
         cgroup_value_set(&values[n++], CONTROLLER_PIDS, "pids.max", "%u", limits->pids);
@@ -198,15 +209,16 @@ static int v1_apply(struct leaf *leaf, const struct limits *limits, bool create,
     const uint64_t now = leaf->in_force.memory;
     bool growing = !create && now != 0 && (limits->memory == 0 || limits->memory > now);
     size_t count = values_of(leaf->slice, limits, create, growing, values);
-    if (create) {
-        int rc = leaf_make(leaf, err);
-        return rc == 0 ? leaf_write(leaf, create, values, count, err) : rc;
-    }
-    if (!leaf->unverified) {
+    int rc = create ? leaf_make(leaf, err) : 0;
+    if (!create && !leaf->unverified) {
         values_of(leaf->slice, &leaf->asked, create, growing, before);
         count = cgroup_values_changed(values, before, count);
     }
-    return leaf_write(leaf, create, values, count, err);
+    rc = rc == 0 ? leaf_write(leaf, create, values, count, err) : rc;
+    if (rc == 0) {
+        leaf_reserve(leaf, limits);
+    }
+    return rc;
 }
 
 static int v1_entry(struct leaf *leaf, struct leaf_entry *entry, struct error *err)
@@ -335,6 +347,9 @@ static int v1_remove(struct leaf *leaf)
         int place_rc = cgroup_place_remove(&place);
         rc = rc == 0 ? place_rc : rc;
     }
+    if (rc == 0) {
+        leaf_reserve(leaf, NULL);
+    }
     return rc;
 }
 
@@ -367,7 +382,9 @@ const struct slice_ops slice_v1_ops = {
             [LEAF_STAT_PIDS] = {CONTROLLER_PIDS, "pids.current", RUNTIME_HAVE_PIDS, leaf_parse_pids},
             [LEAF_STAT_IO] = {CONTROLLER_IO, "blkio.throttle.io_service_bytes", RUNTIME_HAVE_IO, parse_io},
         },
+    .reserves = {[RESERVED_CPU] = {CONTROLLER_CPU, "cpu.shares", SHARES_PER_CORE, SHARES_MAX}},
     .apply = v1_apply,
+    .reserved = v1_reserved,
     .read_limits = v1_read_limits,
     .recognise = cgroup_recognise,
     .entry = v1_entry,

@@ -106,54 +106,56 @@ static void v2_read_limits(struct leaf *leaf)
     }
 }
 
-static void write_carried(const struct slice *slice, enum controller controller, const char *file, uint64_t value)
+static void v2_reserved(const struct limits *limits, uint64_t figures[RESERVED_COUNT])
 {
-    char path[CGROUP_PATH_MAX * 2], text[32];
-    snprintf(path, sizeof(path), "%s/%s", slice->hierarchies[controller].directory, file);
-    snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
-    if (slice->hierarchies[controller].usable) {
-        kernel_file_write(path, text);
-    }
+    figures[RESERVED_CPU] = limits->cpu_reservation > 0 ? (uint64_t)weight_of(limits->cpu_reservation) : 0;
+    figures[RESERVED_MEMORY] = limits->memory_reservation;
 }
 
-static unsigned slice_weight(unsigned sum)
+static uint64_t memory_in_use(const struct leaf *leaf)
 {
-    return sum == 0 ? WEIGHT_PER_CORE : sum > WEIGHT_MAX ? WEIGHT_MAX : sum;
+    char text[64];
+    return kernel_text_number(read_back(leaf, CONTROLLER_MEMORY, "memory.current", text), 0);
 }
 
-/* A leaf's reservation counts only up to what its parent has, so the slice carries the sum of its leaves': less would
- * void theirs, more would reserve what nobody asked for. */
-static void carry(struct leaf *leaf, const struct limits *limits)
+static void set_memory_high(const struct leaf *leaf, const char *text)
 {
-    struct slice *slice = leaf->slice;
-    unsigned weight = limits != NULL && limits->cpu_reservation > 0 ? (unsigned)weight_of(limits->cpu_reservation) : 0;
-    uint64_t memory = limits != NULL ? limits->memory_reservation : 0;
-    unsigned weight_sum = slice->carried_weight - leaf->carried_weight + weight;
-    uint64_t memory_sum = slice->carried_memory - leaf->carried_memory + memory;
-    if (slice_weight(weight_sum) != slice_weight(slice->carried_weight)) {
-        write_carried(slice, CONTROLLER_CPU, "cpu.weight", slice_weight(weight_sum));
+    char path[CGROUP_PATH_MAX];
+    leaf_path(leaf, CONTROLLER_MEMORY, "memory.high", path);
+    kernel_file_write(path, text);
+}
+
+/* Where v1 refuses a limit below what is in use, v2 would accept it and end the server to get there. So the kernel is
+ * asked first, by memory.high, to take back what it can without harm; it stays until the limit is set, so that what the
+ * server takes meanwhile is taken back too. */
+static int make_room(const struct leaf *leaf, uint64_t limit, struct error *err)
+{
+    char text[32];
+    snprintf(text, sizeof(text), "%llu", (unsigned long long)limit);
+    set_memory_high(leaf, text);
+    if (memory_in_use(leaf) <= limit) {
+        return 0;
     }
-    if (memory_sum != slice->carried_memory) {
-        write_carried(slice, CONTROLLER_MEMORY, "memory.low", memory_sum);
-    }
-    slice->carried_weight = weight_sum;
-    slice->carried_memory = memory_sum;
-    leaf->carried_weight = weight;
-    leaf->carried_memory = memory;
+    return leaf_uses_more(leaf, limit, err);
 }
 
 static int v2_apply(struct leaf *leaf, const struct limits *limits, bool create, struct error *err)
 {
     struct cgroup_value values[VALUES_MAX], before[VALUES_MAX];
+    bool tight = !create && limits->memory > 0 && memory_in_use(leaf) > limits->memory;
     size_t count = values_of(leaf->slice, limits, create, values);
     int rc = create ? leaf_make(leaf, err) : 0;
     if (!create && !leaf->unverified) {
         values_of(leaf->slice, &leaf->asked, create, before);
         count = cgroup_values_changed(values, before, count);
     }
+    rc = tight ? make_room(leaf, limits->memory, err) : rc;
     rc = rc == 0 ? leaf_write(leaf, create, values, count, err) : rc;
+    if (tight) {
+        set_memory_high(leaf, "max");
+    }
     if (rc == 0) {
-        carry(leaf, limits);
+        leaf_reserve(leaf, limits);
     }
     return rc;
 }
@@ -248,7 +250,7 @@ static int v2_remove(struct leaf *leaf)
         rc = cgroup_place_remove(&(struct cgroup_place){CGROUP_VERSION_2, CONTROLLER_BIT(CONTROLLER_CPU), name});
     }
     if (rc == 0) {
-        carry(leaf, NULL);
+        leaf_reserve(leaf, NULL);
     }
     return rc;
 }
@@ -270,8 +272,13 @@ const struct slice_ops slice_v2_ops = {
             [LEAF_STAT_PIDS] = {CONTROLLER_PIDS, "pids.current", RUNTIME_HAVE_PIDS, leaf_parse_pids},
             [LEAF_STAT_IO] = {CONTROLLER_IO, "io.stat", RUNTIME_HAVE_IO, parse_io},
         },
+    .reserves =
+        {
+            [RESERVED_CPU] = {CONTROLLER_CPU, "cpu.weight", WEIGHT_PER_CORE, WEIGHT_MAX},
+            [RESERVED_MEMORY] = {CONTROLLER_MEMORY, "memory.low", 0, UINT64_MAX},
+        },
     .apply = v2_apply,
-    .reserve = carry,
+    .reserved = v2_reserved,
     .read_limits = v2_read_limits,
     .recognise = cgroup_recognise,
     .entry = v2_entry,

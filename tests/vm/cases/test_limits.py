@@ -118,23 +118,6 @@ def test_limits_of_the_leaf_and_the_slice(farm):
     assert (place / "cgroup.procs").stat().st_uid == 0
 
 
-def test_limits_slice_carries_what_its_servers_reserve(farm):
-    def expect(low, weight):
-        assert (int(read(group / "memory.low")), int(read(group / "cpu.weight"))) == (low << 20, weight)
-
-    read = lambda path: path.read_text()  # noqa: E731
-    group = place_of(farm, 2).parent
-    expect(SERVERS * 128, SERVERS * 10)
-    farm.patch("/api/servers/2", {"cpu_reservation": 0.3, "memory_reservation_mb": 64})
-    expect(SERVERS * 128 - 64, SERVERS * 10 + 20)
-    farm.act(3, "stop")
-    expect(SERVERS * 128 - 192, SERVERS * 10 + 10)
-    farm.act(3, "start")
-    farm.patch("/api/servers/2", {"cpu_reservation": 0.1, "memory_reservation_mb": 128})
-    farm.wait_status(3, "running")
-    expect(SERVERS * 128, SERVERS * 10)
-
-
 def test_limits_pause_is_the_freezer(farm):
     place = place_of(farm, 3)
     farm.act(3, "pause")
