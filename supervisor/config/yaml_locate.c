@@ -14,6 +14,8 @@
 #include <string.h>
 #include <yaml.h>
 
+#define MAX_DEPTH 32 /* the schema has no use for more than 5 levels */
+
 struct yaml_tree {
     char *name;
     yaml_document_t document;
@@ -61,15 +63,44 @@ static int refuse_second_document(yaml_parser_t *parser, const char *name, const
     return r;
 }
 
-int yaml_tree_new(const char *name, const char *text, size_t length, struct yaml_tree **tree, struct error *err)
+/* libyaml's time and stack grow faster than the nesting does, so that is looked at first, event by event. What is not
+ * YAML at all is for the second reading to tell. */
+static int refuse_deep_nesting(const char *name, const char *text, size_t length, struct error *err)
 {
     yaml_parser_t parser;
     if (!yaml_parser_initialize(&parser))
         return error_set(err, ENOMEM, "%s: out of memory while reading it", name);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
 
+    int r = 0;
+    bool more = true;
+    yaml_event_t event;
+    for (int depth = 0; more && r == 0 && yaml_parser_parse(&parser, &event); yaml_event_delete(&event)) {
+        more = event.type != YAML_STREAM_END_EVENT;
+        if (event.type == YAML_SEQUENCE_START_EVENT || event.type == YAML_MAPPING_START_EVENT)
+            depth++;
+        else if (event.type == YAML_SEQUENCE_END_EVENT || event.type == YAML_MAPPING_END_EVENT)
+            depth--;
+        if (depth > MAX_DEPTH)
+            r = error_set(err, EINVAL, "%s:%zu: nested over %d levels deep; settings are at most 5", name,
+                          event.start_mark.line + 1, MAX_DEPTH);
+    }
+    yaml_parser_delete(&parser);
+    return r;
+}
+
+int yaml_tree_new(const char *name, const char *text, size_t length, struct yaml_tree **tree, struct error *err)
+{
+    int r = refuse_deep_nesting(name, text, length, err);
+    if (r < 0)
+        return r;
+
+    yaml_parser_t parser;
+    if (!yaml_parser_initialize(&parser))
+        return error_set(err, ENOMEM, "%s: out of memory while reading it", name);
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
+
     yaml_document_t document;
-    int r;
     if (!yaml_parser_load(&parser, &document)) {
         r = syntax_error(name, &parser, text, length, err);
         yaml_parser_delete(&parser);
