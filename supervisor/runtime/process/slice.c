@@ -303,11 +303,11 @@ int leaf_write(struct leaf *leaf, bool create, const struct cgroup_value *values
 
 static uint64_t carried(const struct slice_reserve_row *row, uint64_t sum)
 {
-    return sum == 0 ? row->otherwise : sum > row->most ? row->most : sum;
+    return sum < row->least ? row->least : sum > row->most ? row->most : sum;
 }
 
 /* A leaf's reservation counts only up to what its parent has, so the slice carries the sum of its leaves': less would
- * void theirs, more would reserve what nobody asked for. */
+ * void theirs. A farm that reserves little still weighs as much as any other program. */
 void leaf_reserve(struct leaf *leaf, const struct limits *limits)
 {
     struct slice *slice = leaf->slice;

@@ -72,8 +72,8 @@ struct slice_ops {
     /* The slice's own files for the sums of what its leaves reserve. */
     struct slice_reserve_row {
         enum controller controller;
-        const char *file;         /* NULL: a leaf's reservation counts whatever the slice has */
-        uint64_t otherwise, most; /* what it has when nothing is reserved; what the kernel takes at most */
+        const char *file;     /* NULL: a leaf's reservation counts whatever the slice has */
+        uint64_t least, most; /* the kernel's default, which no farm goes below; what the kernel takes at most */
     } reserves[RESERVED_COUNT];
 
     /* Makes the leaf and sets its limits; or sets those of one that is there. */
