@@ -297,7 +297,10 @@ const struct farm_paths *farm_paths(const struct farm *farm)
 
 bool farm_is_changing(const struct farm *farm)
 {
-    return farm->change || farm->rolling;
+    bool changing = farm->change || farm->rolling || farm->sweeping || farm->ops->ending(farm->runtime);
+    for (size_t i = 0; i < farm->server_count && !changing; i++)
+        changing = farm->servers[i]->lifecycle.state == SERVER_STOPPING;
+    return changing;
 }
 
 size_t farm_server_count(const struct farm *farm)

@@ -55,7 +55,9 @@ const char *farm_enforcement(const struct farm *farm);         /* "cgroup2", "cg
 const char *farm_enforcement_warning(const struct farm *farm); /* NULL when all limits are in force */
 int64_t farm_started_at_us(const struct farm *farm);
 const struct farm_paths *farm_paths(const struct farm *farm);
-bool farm_is_changing(const struct farm *farm); /* a scale, a reload or a rolling restart is under way */
+/* A scale, a reload or a rolling restart is under way, or a server is being stopped: what another farmd that took the
+ * servers over now would not bring to its end in order. */
+bool farm_is_changing(const struct farm *farm);
 
 size_t farm_server_count(const struct farm *farm);
 struct server *farm_server_at(const struct farm *farm, size_t index); /* ascending ids */

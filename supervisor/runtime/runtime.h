@@ -124,7 +124,7 @@ struct runtime_ops {
     void (*close)(struct runtime *runtime);
 
     /* Takes over a server that an earlier farmd started: from then on it is as after `start`, but that on_ready never
-     * comes and how it ends is unknown. *paused tells whether it is frozen. On failure nothing was done to it: -ESRCH, it
+     * comes, and how it ends is unknown unless it is a child of this process (of before an exec). *paused tells whether it is frozen. On failure nothing was done to it: -ESRCH, it
      * is gone; -ESTALE, it is not where a server of this runtime belongs; else a limit is refused. */
     int (*adopt)(struct runtime *runtime, const struct runtime_adoption *adoption, void *owner, bool *paused,
                  struct runtime_process **process, struct error *err);
@@ -142,6 +142,8 @@ struct runtime_ops {
      * -EADDRINUSE when the port is taken (the message names the holder where it can be found). */
     int (*start)(struct runtime *runtime, const struct runtime_spec *spec, void *owner,
                  struct runtime_process **process, struct error *err);
+    /* Whether a process has ended whose on_exit is still to come: how it ended is known nowhere else. */
+    bool (*ending)(const struct runtime *runtime);
     pid_t (*pid)(const struct runtime_process *process);
     int (*signal)(struct runtime_process *process, int signal, struct error *err); /* the main process only */
     int (*kill)(struct runtime_process *process, struct error *err);  /* everything of it, at once, paused or not */

@@ -364,6 +364,14 @@ void fake_swept(void)
     post(NULL, MESSAGE_SWEPT, NULL);
 }
 
+static bool fake_ending(const struct runtime *runtime)
+{
+    const struct message *message = runtime->messages;
+    while (message && message->kind != MESSAGE_EXIT)
+        message = message->next;
+    return message != NULL;
+}
+
 static pid_t fake_pid(const struct runtime_process *process)
 {
     return process->pid;
@@ -455,6 +463,7 @@ const struct runtime_ops fake_runtime_ops = {
     .adopt = fake_adopt,
     .sweep = fake_sweep,
     .start = fake_start,
+    .ending = fake_ending,
     .pid = fake_pid,
     .signal = fake_signal,
     .kill = fake_kill,

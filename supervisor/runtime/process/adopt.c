@@ -1,6 +1,7 @@
 /*
- * Taking over a server that an earlier farmd started. It is not farmd's child: it is known by its pid together with its
- * start time, and by where it sits, and is watched through a pidfd as farmd's own children are.
+ * Taking over a server that an earlier farmd started. It is known by its pid together with its start time, and by where it
+ * sits, and is watched through a pidfd as farmd's own children are. It is not one of them, unless the earlier farmd was
+ * this process before it became another program by exec: then how it ends can be had, even if it has already.
  */
 #include "supervisor/runtime/process/process.h"
 
@@ -12,16 +13,26 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/pidfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+/* A child of this process that waits to be reaped. Nobody else's is, so it needs no other sign. */
+static bool is_ended_child(const struct runtime_leftover *leftover, int pidfd)
+{
+    siginfo_t info = {0};
+    return waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == leftover->pid &&
+           procfs_start_time(leftover->pid) == leftover->start_time;
+}
+
 /* The descriptor first: whatever it is of keeps its number from then on, and the start time tells whether it is the one. */
-static int open_process(const struct runtime_leftover *leftover, struct error *err)
+static int open_process(const struct runtime_leftover *leftover, bool *ended, struct error *err)
 {
     int pidfd = leftover->pid > 1 ? pidfd_open(leftover->pid, 0) : -1;
     if (pidfd < 0 && leftover->pid > 1 && errno != ESRCH) {
         return error_set_errno(err, errno, "cannot watch process %d", (int)leftover->pid);
     }
-    if (pidfd < 0 || !procfs_lives_since(leftover->pid, leftover->start_time)) {
+    *ended = pidfd >= 0 && is_ended_child(leftover, pidfd);
+    if (pidfd < 0 || (!*ended && !procfs_lives_since(leftover->pid, leftover->start_time))) {
         cleanup_close_impl(&pidfd);
         return error_set(err, ESRCH, "%s (pid %d) is gone", leftover->name, (int)leftover->pid);
     }
@@ -54,12 +65,13 @@ int process_adopt(struct runtime *runtime, const struct runtime_adoption *adopti
                   struct runtime_process **result, struct error *err)
 {
     int rc = descriptors_check(DESCRIPTORS_KEPT_BY_STARTS, err);
-    cleanup_close int pidfd = rc == 0 ? open_process(&adoption->leftover, err) : rc;
+    bool ended = false;
+    cleanup_close int pidfd = rc == 0 ? open_process(&adoption->leftover, &ended, err) : rc;
     if (pidfd < 0) {
         return pidfd;
     }
     struct leaf leaf;
-    rc = leaf_adopt(runtime->slice, adoption, pidfd, &leaf, err);
+    rc = leaf_adopt(runtime->slice, adoption, pidfd, ended, &leaf, err);
     if (rc != 0) {
         return rc;
     }
@@ -72,11 +84,11 @@ int process_adopt(struct runtime *runtime, const struct runtime_adoption *adopti
     process->pidfd = pidfd;
     pidfd = -1;
     process->ready.fd = -1;
-    process->oom_seen = leaf_oom_kills(&process->leaf);
+    process->oom_seen = ended ? 0 : leaf_oom_kills(&process->leaf);
     if (adoption->has_counters) {
         find_counters(process);
     }
-    *paused = is_paused(&leaf, adoption);
+    *paused = !ended && is_paused(&leaf, adoption);
     runtime->references++;
     process_watch(process);
     spared_add(&runtime->adopted, process->leaf.name);

@@ -19,6 +19,7 @@
 static void tell_exit(struct runtime_process *process)
 {
     process->state = PROCESS_TOLD;
+    process->runtime->ending--;
     uv_timer_stop(&process->timer);
     leaf_close(&process->leaf);
     if (process->counters_path != NULL) {
@@ -107,6 +108,7 @@ static void queue_round(struct runtime_process *process)
 void process_end(struct runtime_process *process)
 {
     process->state = PROCESS_ENDING;
+    process->runtime->ending++;
     process->ending_since_ns = clock_monotonic_ns();
     process->leaf.dead_ns = process->ending_since_ns;
     process->retry_ms = RETRY_FIRST_MS;

@@ -29,6 +29,7 @@ struct runtime {
     /* Processes with a round of clearing up to come; a few in each turn of the loop, so that others get theirs. */
     uv_idle_t ender;
     struct runtime_process *ending_first, *ending_last;
+    unsigned ending;     /* all whose main process is reaped, until their owners are told */
     unsigned references; /* its own, the handle's, and one per process that is not freed */
 };
 

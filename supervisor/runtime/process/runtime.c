@@ -105,6 +105,11 @@ static const char *warning(const struct runtime *runtime)
     return runtime->slice->warning[0] == '\0' ? NULL : runtime->slice->warning;
 }
 
+static bool ending(const struct runtime *runtime)
+{
+    return runtime->ending > 0;
+}
+
 static pid_t pid(const struct runtime_process *process)
 {
     return process->pid;
@@ -159,6 +164,7 @@ const struct runtime_ops runtime_process_ops = {
     .adopt = process_adopt,
     .sweep = process_sweep,
     .start = process_start,
+    .ending = ending,
     .pid = pid,
     .signal = process_signal,
     .kill = process_kill,

@@ -177,13 +177,16 @@ static bool limits_hold(struct leaf *leaf, const struct limits *limits)
     return hold && (!hierarchies[CONTROLLER_PIDS].usable || now->pids == limits->pids);
 }
 
-int leaf_adopt(struct slice *slice, const struct runtime_adoption *adoption, int pidfd, struct leaf *leaf,
+int leaf_adopt(struct slice *slice, const struct runtime_adoption *adoption, int pidfd, bool ended, struct leaf *leaf,
                struct error *err)
 {
     const struct runtime_leftover *leftover = &adoption->leftover;
     *leaf = (struct leaf){
         .slice = slice, .asked = adoption->limits, .unverified = true, .pid = leftover->pid, .pidfd = pidfd};
     snprintf(leaf->name, sizeof(leaf->name), "%s", leftover->name);
+    if (ended) {
+        return 0;
+    }
     int rc = slice->ops->recognise(leaf, leftover, err);
     if (rc == 0 && !limits_hold(leaf, &adoption->limits)) {
         return leaf_set_limits(leaf, &adoption->limits, err);

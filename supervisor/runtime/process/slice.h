@@ -134,8 +134,8 @@ int leaf_create(struct slice *slice, const char *name, const struct limits *limi
                 struct error *err);
 void leaf_close(struct leaf *leaf);
 /* The leaf that a process of an earlier run sits in, with these limits in force from now on. -ESTALE when it does not sit
- * there, else as leaf_set_limits. */
-int leaf_adopt(struct slice *slice, const struct runtime_adoption *adoption, int pidfd, struct leaf *leaf,
+ * there, else as leaf_set_limits. One that has ended sits nowhere any more, and needs no limits. */
+int leaf_adopt(struct slice *slice, const struct runtime_adoption *adoption, int pidfd, bool ended, struct leaf *leaf,
                struct error *err);
 /* All or nothing: -EBUSY with the figure when more memory is in use than it is to have. */
 int leaf_set_limits(struct leaf *leaf, const struct limits *limits, struct error *err);

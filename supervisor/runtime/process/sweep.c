@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define DEADLINE_NS (3 * NS_PER_SECOND)
@@ -139,6 +140,10 @@ static void on_worked(uv_work_t *work, int status)
     }
     sweep->done(sweep->data);
     for (size_t i = 0; i < sweep->count; i++) {
+        /* A child of before an exec is nobody else's to reap; of all others waitid knows nothing. */
+        if (!spared_has(&sweep->spared, sweep->leftovers[i].name)) {
+            waitid(P_PID, (id_t)sweep->leftovers[i].pid, NULL, WEXITED | WNOHANG);
+        }
         free((char *)sweep->leftovers[i].name);
         free((char *)sweep->leftovers[i].log_path);
     }
