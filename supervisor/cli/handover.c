@@ -57,6 +57,9 @@ static void compose(const struct handover *handover, struct buffer *text)
         if (socket->length > 0)
             buffer_append(text, socket->input, socket->length);
     }
+    buffer_printf(text, "events %zu\n", handover->events_length);
+    if (handover->events_length > 0)
+        buffer_append(text, handover->events, handover->events_length);
     buffer_append_text(text, "end\n");
 }
 
@@ -176,6 +179,17 @@ static bool take_socket(struct cursor *cursor, struct handover *handover)
     return true;
 }
 
+static bool take_events(struct cursor *cursor, struct handover *handover)
+{
+    int length;
+    if (!take_int(cursor, "events ", &length) || !take_word(cursor, "\n") || length > cursor->end - cursor->at)
+        return false;
+    handover->events = cursor->at;
+    handover->events_length = (size_t)length;
+    cursor->at += length;
+    return true;
+}
+
 static bool parse(struct handover *handover, struct cursor cursor)
 {
     int pid;
@@ -186,11 +200,11 @@ static bool parse(struct handover *handover, struct cursor cursor)
         return false;
     if (take_int(&cursor, "reply ", &handover->reply_fd) && !take_word(&cursor, "\n"))
         return false;
-    while (!take_word(&cursor, "end\n")) {
+    while (!take_events(&cursor, handover)) {
         if (!take_socket(&cursor, handover))
             return false;
     }
-    return true;
+    return take_word(&cursor, "end\n");
 }
 
 /* The whole file, NULL when it is none of ours. */

@@ -22,7 +22,9 @@ struct handover {
     int reply_fd;      /* where `farmd upgrade` waits; -1: nowhere */
     struct api_socket *sockets;
     size_t socket_count;
-    char *text; /* as read; the input of the sockets lies in it */
+    const char *events; /* as events_save writes them */
+    size_t events_length;
+    char *text; /* as read; events and the input of the sockets lie in it */
 };
 
 void handover_init(struct handover *handover);

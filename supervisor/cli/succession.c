@@ -5,6 +5,7 @@
  */
 #include "supervisor/cli/succession.h"
 
+#include "core/buffer.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/memory.h"
@@ -144,9 +145,14 @@ static void leave(struct succession *succession)
     handover.lock_fd = lock_fd;
     handover.reply_fd = control_peer(succession->control);
     api_hand_over(succession->api, add_socket, &handover);
+    struct buffer events = BUFFER_EMPTY;
+    events_save(farm_events(succession->farm), &events);
+    handover.events = events.data;
+    handover.events_length = events.length;
     if (code == 0)
         become_next(succession, &handover, &err);
     handover_done(&handover);
+    buffer_done(&events);
     fail(succession, "%s", err.message);
 }
 
@@ -175,7 +181,8 @@ static void wait_for_calm(struct succession *succession)
     char age[24];
     units_format_duration(age, (int64_t)now.oldest_ms);
     if (changing)
-        fail(succession, "a scale, a reload or a rolling restart is under way\n  fix: try again when it is done");
+        fail(succession, "a scale, a reload, a rolling restart or the stop of a server is under way\n  fix: try again "
+                         "when it is done");
     else
         fail(succession, "%s has been under way for %s\n  fix: try again when it is done",
              now.oldest[0] ? now.oldest : "a request", age);

@@ -213,6 +213,7 @@ static void tell_succession(struct up *up)
     snprintf(text, sizeof text, "farmd " FARMD_VERSION " took over from %s (pid %d): %s%zu server%s adopted in %s",
              up->handover.version, (int)getpid(), count, total, total == 1 ? "" : "s", elapsed);
     log_info("%s", text);
+    events_add(farm_events(up->farm), REASON_UPGRADED, 0, "%s", text);
     answer(up, SUCCESSION_DONE, text);
 }
 
@@ -266,6 +267,9 @@ static int run(struct up *up, struct settings *settings)
         farm_free(up->farm);
         uv_run(&up->loop, UV_RUN_DEFAULT);
         return give_up(up, CLI_FAILED, &err);
+    }
+    if (up->is_next) {
+        events_restore(farm_events(up->farm), handover->events, handover->events_length);
     }
     up->succession = succession_new(up->farm, up->api, up->argc, up->argv);
     begin_signals(up);

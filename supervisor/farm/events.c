@@ -5,8 +5,11 @@
 
 #include "core/clock.h"
 #include "core/memory.h"
+#include "core/units.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +20,7 @@
 _Static_assert(EVENTS_CAPACITY % CHUNK_EVENTS == 0, "the ring is made of whole chunks");
 
 struct events {
+    uint64_t first_id; /* since when there are any: 1, unless an earlier farmd's could not be read */
     uint64_t last_id;
     uint64_t told_id; /* what the listener has been told of */
     void (*listener)(const struct event *event, void *data);
@@ -35,6 +39,7 @@ static const struct reason_row reasons[] = {
     [REASON_FARM_STOPPING] = {"FarmStopping", false},
     [REASON_STATE_SET_ASIDE] = {"StateSetAside", true},
     [REASON_STARTED] = {"Started", false},
+    [REASON_UPGRADED] = {"Upgraded", false},
     [REASON_ADOPTED] = {"Adopted", false},
     [REASON_READY] = {"Ready", false},
     [REASON_STOPPED] = {"Stopped", false},
@@ -72,15 +77,22 @@ _Static_assert(sizeof(reasons) / sizeof(reasons[0]) == REASON_COUNT, "one row fo
 
 struct events *events_new(void)
 {
-    return xcalloc(1, sizeof(struct events));
+    struct events *events = xcalloc(1, sizeof(*events));
+    events->first_id = 1;
+    return events;
+}
+
+static void free_chunks(struct events *events)
+{
+    for (size_t i = 0; i < CHUNKS; i++)
+        free(events->chunks[i]);
 }
 
 void events_free(struct events *events)
 {
     if (!events)
         return;
-    for (size_t i = 0; i < CHUNKS; i++)
-        free(events->chunks[i]);
+    free_chunks(events);
     free(events);
 }
 
@@ -96,7 +108,8 @@ static struct event *slot_of(const struct events *events, uint64_t id)
 
 static uint64_t oldest_id(const struct events *events)
 {
-    return events->last_id > EVENTS_CAPACITY ? events->last_id - EVENTS_CAPACITY + 1 : 1;
+    uint64_t kept = events->last_id > EVENTS_CAPACITY ? events->last_id - EVENTS_CAPACITY + 1 : 1;
+    return kept > events->first_id ? kept : events->first_id;
 }
 
 static struct event *next_slot(struct events *events)
@@ -158,6 +171,91 @@ void events_flush(struct events *events)
         if (events->listener)
             events->listener(slot_of(events, events->told_id), events->listener_data);
     }
+}
+
+/* --- from one farmd to the next --- */
+
+/* A line for each: numbers, the reason's name, and the message with vertical tabs for its newlines. */
+void events_save(const struct events *events, struct buffer *out)
+{
+    buffer_printf(out, "last %" PRIu64 "\n", events->last_id);
+    for (uint64_t id = oldest_id(events); id <= events->last_id; id++) {
+        const struct event *event = slot_of(events, id);
+        buffer_printf(out, "%" PRIu64 " %" PRId64 " %d %" PRId64 " %" PRId64 " %s ", event->id, event->at_us,
+                      event->server_id, event->next_try_us, event->duration_ms, event_reason_name(event->reason));
+        size_t message = out->length;
+        buffer_append_text(out, event->message);
+        for (size_t i = message; i < out->length; i++)
+            out->data[i] = out->data[i] == '\n' ? '\v' : out->data[i];
+        buffer_append_char(out, '\n');
+    }
+}
+
+static bool read_number(char **line, int64_t min, int64_t max, int64_t *value)
+{
+    const char *word = strsep(line, " ");
+    return *line && units_parse_int(word, min, max, value) == 0;
+}
+
+static bool read_event(char *line, struct event *event)
+{
+    int64_t id, server_id;
+    if (!read_number(&line, 1, INT64_MAX, &id) || !read_number(&line, 0, INT64_MAX, &event->at_us) ||
+        !read_number(&line, 0, INT_MAX, &server_id) || !read_number(&line, 0, INT64_MAX, &event->next_try_us) ||
+        !read_number(&line, -1, INT64_MAX, &event->duration_ms))
+        return false;
+    const char *reason = strsep(&line, " ");
+    if (!line || event_reason_parse(reason, &event->reason) < 0)
+        return false;
+    event->id = (uint64_t)id;
+    event->server_id = (int)server_id;
+    snprintf(event->message, sizeof(event->message), "%s", line);
+    for (char *c = event->message; *c; c++)
+        *c = *c == '\v' ? '\n' : *c;
+    return true;
+}
+
+static void append(struct events *events, const struct event *event)
+{
+    struct event *slot = next_slot(events);
+    *slot = *event;
+    slot->id = events->last_id;
+}
+
+/* Into an empty ring. False when the text ends early or is of a farmd with other reasons; *last is set even then, when it
+ * can be. */
+static bool read_events(struct events *events, char *text, int64_t *last)
+{
+    const char *head = strsep(&text, "\n");
+    if (strncmp(head, "last ", 5) != 0 || units_parse_int(head + 5, 0, INT64_MAX - EVENTS_CAPACITY, last) < 0)
+        return false;
+    for (char *line; text && *(line = strsep(&text, "\n"));) {
+        struct event event = {0};
+        if (!read_event(line, &event))
+            return false;
+        if (events->last_id == 0) {
+            events->first_id = event.id;
+            events->last_id = event.id - 1;
+        }
+        append(events, &event);
+    }
+    return events->last_id == (uint64_t)*last;
+}
+
+void events_restore(struct events *events, const char *text, size_t length)
+{
+    struct events earlier = {.first_id = 1, .listener = events->listener, .listener_data = events->listener_data};
+    cleanup_free char *copy = xstrndup(text, length);
+    int64_t last = 0;
+    if (!read_events(&earlier, copy, &last)) {
+        earlier.last_id = (uint64_t)last; /* the numbers go on all the same */
+        earlier.first_id = earlier.last_id + 1;
+    }
+    earlier.told_id = earlier.last_id;
+    for (uint64_t id = oldest_id(events); id <= events->last_id; id++)
+        append(&earlier, slot_of(events, id));
+    free_chunks(events);
+    *events = earlier;
 }
 
 const char *event_reason_name(enum event_reason reason)

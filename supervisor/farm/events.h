@@ -4,6 +4,8 @@
 #ifndef SUPERVISOR_FARM_EVENTS_H
 #define SUPERVISOR_FARM_EVENTS_H
 
+#include "core/buffer.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,6 +20,7 @@ enum event_reason {
     REASON_FARM_STOPPING,
     REASON_STATE_SET_ASIDE, /* what an earlier farmd wrote down cannot be used */
     REASON_STARTED,         /* a process was started */
+    REASON_UPGRADED,        /* another farmd has taken the place of the one before, in the same process */
     REASON_ADOPTED,         /* one that an earlier farmd started goes on */
     REASON_READY,           /* it serves */
     REASON_STOPPED,         /* ended as asked */
@@ -79,6 +82,11 @@ uint64_t events_last_id(const struct events *events);
 /* Called after each loop turn's worth of adding, with every new event, oldest first. One listener: the terminal. */
 void events_set_listener(struct events *events, void (*listener)(const struct event *event, void *data), void *data);
 void events_flush(struct events *events); /* tells the listener what is new; the farm calls it once a loop turn */
+
+/* For a farmd that goes on in another's place: all events as text, and put in front of those that are there by now, whose
+ * ids then follow. Text that cannot be read loses the events, and not their count, so that ids only grow. */
+void events_save(const struct events *events, struct buffer *out);
+void events_restore(struct events *events, const char *text, size_t length);
 
 const char *event_reason_name(enum event_reason reason);
 int event_reason_parse(const char *name, enum event_reason *reason); /* -EINVAL */

@@ -171,6 +171,7 @@ def test_nothing_of_a_server_is_lost(farms, others):  # noqa: F811
     farm.act(2, "stop")
     farm.act(3, "pause")
     farm.post("/api/scale", {"servers": 4})
+    since = farm.last_event()
     before, started_at = farm.servers(), farm.get("/")["started_at"]
     assert before[1]["restarts"] == 1
     assert_upgraded_with(farm, others[0], "3 of 4 servers adopted")
@@ -178,6 +179,7 @@ def test_nothing_of_a_server_is_lost(farms, others):  # noqa: F811
     for key in ("status", "pid", "restarts", "last_exit", "port"):
         assert {i: entry.get(key) for i, entry in after.items()} == {i: entry.get(key) for i, entry in before.items()}
     assert farm.get("/")["started_at"] == started_at
+    assert farm.events(reason="Killed", server_id=1)[0]["id"] <= since < farm.events(reason="Upgraded")[0]["id"]
     farm.act(3, "resume")
     farm.act(2, "start")
     assert farm.worker(3).status == farm.worker(2).status == 200
@@ -312,6 +314,24 @@ def test_refused_while_a_load_test_runs(farms, others):  # noqa: F811
     load.join()
     assert answers[0]["total_failed"] == 0 < answers[0]["total_successful"]
     assert_upgraded(farm, others[0])
+
+
+def test_waits_for_a_server_that_is_being_stopped(farms, others):  # noqa: F811
+    farm = farms(servers=1).start()
+    answers = []
+    slow = threading.Thread(target=lambda: answers.append(farm.worker(1, path="/slow-endpoint")))
+    slow.start()
+    wait_for(lambda: farm.worker(1).json()["total_requests"] >= 2, what="the slow request under way")
+    with farmlib.connect(farm.port) as impatient:  # nobody waits for the stop's answer
+        body = b'{"action": "stop"}'
+        impatient.sendall(b"POST /api/servers/1/action HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                          b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        farm.wait_status(1, "stopping")
+    assert_upgraded_with(farm, others[0], "0 of 1 server adopted")
+    slow.join()
+    assert answers[0].status == 200
+    entry = farm.server(1)
+    assert (entry["status"], entry["last_exit"]["exit_code"]) == ("stopped", 0)
 
 
 # --- what cannot take over ---

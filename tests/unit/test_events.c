@@ -118,12 +118,101 @@ static void test_every_reason_has_a_name(void **state)
     assert_false(event_reason_is_warning(REASON_READY));
 }
 
+/* What another ring makes of the text of this one, having `count` events of its own by then. */
+static struct events *restored(const struct events *events, int count)
+{
+    struct buffer text = BUFFER_EMPTY;
+    events_save(events, &text);
+    struct events *next = events_new();
+    for (int i = 0; i < count; i++)
+        events_add(next, REASON_FARM_STARTED, 0, "of its own");
+    events_restore(next, text.data, text.length);
+    buffer_done(&text);
+    return next;
+}
+
+static void test_restored_as_they_were(void **state)
+{
+    (void)state;
+    struct events *events = events_new();
+    struct event *first = events_add(events, REASON_BACKOFF, 7, "two lines\n  fix: \"this\"");
+    first->next_try_us = 12345;
+    struct event was = *first;
+    events_add(events, REASON_READY, 8, "ready")->duration_ms = 21;
+    struct events *next = restored(events, 1);
+    assert_int_equal(events_after(next, 0, found, 10, NULL), 3);
+    assert_memory_equal(found[0], &was, offsetof(struct event, message));
+    assert_string_equal(found[0]->message, was.message);
+    assert_int_equal(found[1]->duration_ms, 21);
+    assert_int_equal(found[2]->id, 3);
+    assert_string_equal(found[2]->message, "of its own");
+    assert_int_equal(events_add(next, REASON_SCALED, 0, "next")->id, 4);
+    events_free(events);
+    events_free(next);
+}
+
+static void test_a_full_ring_is_restored(void **state)
+{
+    (void)state;
+    struct events *events = events_new();
+    for (int i = 1; i <= EVENTS_CAPACITY + 100; i++)
+        events_add(events, REASON_READY, i, "event %d", i);
+    struct events *next = restored(events, 2);
+    bool lost = false;
+    assert_int_equal(events_after(next, 0, found, EVENTS_CAPACITY + 1, &lost), EVENTS_CAPACITY);
+    assert_true(lost);
+    assert_int_equal(found[0]->id, 103);
+    assert_string_equal(found[0]->message, "event 103");
+    assert_int_equal(events_last_id(next), EVENTS_CAPACITY + 102);
+    events_free(events);
+    events_free(next);
+}
+
+static void test_an_empty_ring_is_restored(void **state)
+{
+    (void)state;
+    struct events *events = events_new();
+    struct events *next = restored(events, 1);
+    assert_int_equal(events_after(next, 0, found, 10, NULL), 1);
+    assert_int_equal(found[0]->id, 1);
+    events_free(events);
+    events_free(next);
+}
+
+/* Of a farmd that knows other reasons, or cut. */
+static void test_ids_go_on_behind_what_cannot_be_read(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "last 70\n70 1 0 0 -1 Transmogrified it was\n",
+        "last 70\n69 1 0 0 -1 Ready it was\n",
+        "last 70\n70 1 0 0\n",
+        "last 70",
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct events *events = events_new();
+        bool lost = false;
+        events_add(events, REASON_FARM_STARTED, 0, "of its own");
+        events_restore(events, texts[i], strlen(texts[i]));
+        assert_int_equal(events_after(events, 0, found, 10, &lost), 1);
+        assert_true(lost);
+        assert_int_equal(found[0]->id, 71);
+        events_free(events);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbered_from_one),         cmocka_unit_test(test_the_oldest_go_first),
-        cmocka_unit_test(test_listener_is_told_on_flush), cmocka_unit_test(test_long_messages_are_cut),
+        cmocka_unit_test(test_numbered_from_one),
+        cmocka_unit_test(test_the_oldest_go_first),
+        cmocka_unit_test(test_listener_is_told_on_flush),
+        cmocka_unit_test(test_long_messages_are_cut),
         cmocka_unit_test(test_every_reason_has_a_name),
+        cmocka_unit_test(test_restored_as_they_were),
+        cmocka_unit_test(test_a_full_ring_is_restored),
+        cmocka_unit_test(test_an_empty_ring_is_restored),
+        cmocka_unit_test(test_ids_go_on_behind_what_cannot_be_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,6 +38,8 @@ static void fill(struct handover *given)
     handover_add(given, &(struct api_socket){
                             .dashboard = true,
                             .socket = {.fd = open_something(), .served = true, .input = "GET /\nend\n", .length = 10}});
+    given->events = "last 0\n";
+    given->events_length = 7;
 }
 
 static void close_all(struct handover *given)
@@ -73,6 +75,9 @@ static void reads_back_what_was_written(void **state)
     assert_true(second->dashboard && second->socket.served && !second->socket.listens);
     assert_int_equal(second->socket.length, 10);
     assert_memory_equal(second->socket.input, "GET /\nend\n", 10);
+
+    assert_int_equal(taken.events_length, 7);
+    assert_memory_equal(taken.events, "last 0\n", 7);
 
     assert_null(getenv(VARIABLE));
     assert_int_equal(fcntl(taken.lock_fd, F_GETFD), FD_CLOEXEC);
@@ -117,7 +122,8 @@ static void what_another_process_left_is_refused(void **state)
     refuse("");
     refuse("farmd-handover pid 1\nversion 1\npaused 1\nlock 3\nend\n");
     char text[256];
-    static const char *const tails[] = {"", "nonsense\nend\n", "socket 3 dashboard 0 listens 0 served 0 input 99\nabc"};
+    static const char *const tails[] = {"", "nonsense\nend\n", "events 9\nx\nend\n",
+                                        "socket 3 dashboard 0 listens 0 served 0 input 99\nabc"};
     for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
         snprintf(text, sizeof(text), "farmd-handover pid %d\nversion 1\npaused 1\nlock 3\n%s", (int)getpid(), tails[i]);
         refuse(text);
