@@ -60,6 +60,8 @@ static void finish_one(struct ask *ask)
     json_member_int(&w, "server_id", server->id);
     json_member_string(&w, "container_name", server->name);
     view_server_members(&w, server);
+    json_key(&w, "pressure");
+    view_pressure(&w, server);
     json_key(&w, "metrics");
     ask_write_entry(&w, ask, entry);
     view_timestamp(&w);

@@ -101,6 +101,44 @@ void view_limits_in_force(struct json_writer *w, const struct server *server)
     json_end_object(w);
 }
 
+static void write_stall(struct json_writer *w, const char *key, const struct runtime_stall *stall)
+{
+    json_key(w, key);
+    if (!stall->known) {
+        json_null(w);
+        return;
+    }
+    json_begin_object(w);
+    json_member_fixed2(w, "avg10", stall->avg10);
+    json_member_fixed2(w, "avg60", stall->avg60);
+    json_member_fixed2(w, "avg300", stall->avg300);
+    json_member_uint(w, "total_us", stall->total_us);
+    json_end_object(w);
+}
+
+void view_pressure(struct json_writer *w, const struct server *server)
+{
+    static const char *const names[RUNTIME_RESOURCE_COUNT] = {
+        [RUNTIME_CPU] = "cpu", [RUNTIME_MEMORY] = "memory", [RUNTIME_IO] = "io"};
+    struct runtime_pressure pressure[RUNTIME_RESOURCE_COUNT] = {0};
+
+    if (server->process != NULL)
+        farm_runtime_ops(server->farm)->pressure(server->process, pressure);
+    if (!pressure[RUNTIME_CPU].some.known && !pressure[RUNTIME_MEMORY].some.known && !pressure[RUNTIME_IO].some.known) {
+        json_null(w);
+        return;
+    }
+    json_begin_object(w);
+    for (int i = 0; i < RUNTIME_RESOURCE_COUNT; i++) {
+        json_key(w, names[i]);
+        json_begin_object(w);
+        write_stall(w, "some", &pressure[i].some);
+        write_stall(w, "full", &pressure[i].full);
+        json_end_object(w);
+    }
+    json_end_object(w);
+}
+
 static void write_requests(struct json_writer *w, const struct server_stats *stats, bool live)
 {
     bool counted = live && stats->have_requests;
@@ -200,8 +238,15 @@ void view_event(struct json_writer *w, const struct event *event)
 void view_farm_members(struct json_writer *w, const struct farm *farm)
 {
     const char *warning = farm_enforcement_warning(farm);
+    const struct runtime_enforced enforced = farm_enforced(farm);
 
     json_member_string(w, "enforcement", farm_enforcement(farm));
+    json_key(w, "limits_in_force");
+    json_begin_object(w);
+    json_member_bool(w, "cpu", enforced.cpu);
+    json_member_bool(w, "memory", enforced.memory);
+    json_member_bool(w, "pids", enforced.pids);
+    json_end_object(w);
     if (warning != NULL)
         json_member_string(w, "enforcement_warning", warning);
     json_member_string(w, "runtime", farm_runtime_ops(farm)->kind);

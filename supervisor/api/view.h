@@ -14,12 +14,13 @@
 /* The members of a server's entry, inside an object that the caller begins and ends. */
 void view_server_members(struct json_writer *w, const struct server *server);
 
-/* One object each. */
+/* One object each, or null. */
+void view_pressure(struct json_writer *w, const struct server *server);
 void view_limits_in_force(struct json_writer *w, const struct server *server);
 void view_limits(struct json_writer *w, const struct limits *limits);
 void view_event(struct json_writer *w, const struct event *event);
 
-/* `enforcement`, `enforcement_warning` (when there is one) and `runtime`, inside an object. */
+/* `enforcement`, `limits_in_force`, `enforcement_warning` (when there is one) and `runtime`, inside an object. */
 void view_farm_members(struct json_writer *w, const struct farm *farm);
 void view_totals(struct json_writer *w, const struct farm *farm);
 

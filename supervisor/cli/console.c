@@ -37,12 +37,30 @@ static const char *enforcement_words(const struct farm *farm)
     return strcmp(enforcement, "cgroup1") == 0 ? "enforced by cgroup v1" : "limits not in force";
 }
 
+/* Which kinds of limits are only wishes here: " but for cpu and pids". */
+static const char *exceptions(const struct runtime_enforced *enforced, char *out, size_t size)
+{
+    const char *const missing[] = {enforced->cpu ? NULL : "cpu", enforced->memory ? NULL : "memory",
+                                   enforced->pids ? NULL : "pids"};
+    size_t used = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < ARRAY_SIZE(missing); i++) {
+        if (missing[i] != NULL) {
+            used += (size_t)snprintf(out + used, size - used, "%s%s", used == 0 ? " but for " : " and ", missing[i]);
+        }
+    }
+    return out;
+}
+
 /* "0.5 CPU and 256 MB each, enforced by cgroup v1", or that the groups differ. Figures that hold nobody back are not
  * named. */
 static void limits_words(const struct farm *farm, char *out, size_t size)
 {
     const struct settings *settings = farm_settings(farm);
+    const struct runtime_enforced enforced = farm_enforced(farm);
+    char but[48];
     const char *enforcement = enforcement_words(farm);
+    exceptions(&enforced, but, sizeof but);
     if (strcmp(farm_enforcement(farm), "none") == 0) {
         snprintf(out, size, "%s", enforcement);
         return;
@@ -50,13 +68,19 @@ static void limits_words(const struct farm *farm, char *out, size_t size)
     const struct limits *limits = &settings->groups[0].limits;
     for (size_t i = 1; i < settings->group_count; i++) {
         if (!limits_equal(limits, &settings->groups[i].limits)) {
-            snprintf(out, size, "limits by group, %s", enforcement);
+            snprintf(out, size, "limits by group, %s%s", enforcement, but);
             return;
         }
     }
-    char memory[24];
-    units_format_size(memory, limits->memory);
-    snprintf(out, size, "%g CPU and %s each, %s", limits->cpu, memory, enforcement);
+    char cpu[32] = "", memory[24] = "";
+    if (enforced.cpu) {
+        snprintf(cpu, sizeof cpu, "%g CPU", limits->cpu);
+    }
+    if (enforced.memory) {
+        units_format_size(memory, limits->memory);
+    }
+    snprintf(out, size, "%s%s%s each, %s%s", cpu, enforced.cpu && enforced.memory ? " and " : "", memory, enforcement,
+             but);
 }
 
 static void print_warning(const struct farm *farm)
@@ -81,7 +105,7 @@ void console_settings_warnings(const struct settings *settings)
 
 void console_opening(const struct farm *farm)
 {
-    char limits[96];
+    char limits[160];
     limits_words(farm, limits, sizeof limits);
     unsigned count = settings_total_servers(farm_settings(farm));
     if (log_format() == LOG_FORMAT_JSON) {

@@ -280,6 +280,11 @@ const char *farm_enforcement(const struct farm *farm)
     return farm->ops->enforcement(farm->runtime);
 }
 
+struct runtime_enforced farm_enforced(const struct farm *farm)
+{
+    return farm->ops->enforced(farm->runtime);
+}
+
 const char *farm_enforcement_warning(const struct farm *farm)
 {
     return farm->ops->warning(farm->runtime);

@@ -51,7 +51,8 @@ const struct settings *farm_settings(const struct farm *farm);
 struct events *farm_events(const struct farm *farm);
 const struct runtime_ops *farm_runtime_ops(const struct farm *farm);
 struct runtime *farm_runtime(const struct farm *farm);
-const char *farm_enforcement(const struct farm *farm);         /* "cgroup2", "cgroup1", "none" */
+const char *farm_enforcement(const struct farm *farm); /* "cgroup2", "cgroup1", "none" */
+struct runtime_enforced farm_enforced(const struct farm *farm);
 const char *farm_enforcement_warning(const struct farm *farm); /* NULL when all limits are in force */
 int64_t farm_started_at_us(const struct farm *farm);
 const struct farm_paths *farm_paths(const struct farm *farm);

@@ -88,6 +88,24 @@ struct runtime_limits_in_force {
     uint64_t pids;
 };
 
+/* What of the limits is enforced here at all; what is not, no server has. */
+struct runtime_enforced {
+    bool cpu, memory, pids;
+};
+
+/* How long the processes of a server waited for a resource (PSI): some of them, or all at once. */
+enum runtime_resource { RUNTIME_CPU, RUNTIME_MEMORY, RUNTIME_IO, RUNTIME_RESOURCE_COUNT };
+
+struct runtime_stall {
+    bool known;
+    double avg10, avg60, avg300; /* percent of the last 10, 60 and 300 s */
+    uint64_t total_us;
+};
+
+struct runtime_pressure {
+    struct runtime_stall some, full;
+};
+
 /* A process of this boot that an earlier farmd recorded. Its number may be another's by now: nothing is done to it before
  * it was recognised. Pointers need to live during the call only. */
 struct runtime_leftover {
@@ -135,6 +153,7 @@ struct runtime_ops {
                   void (*done)(void *data), void *data);
 
     const char *(*enforcement)(const struct runtime *runtime); /* "cgroup2", "cgroup1" or "none" */
+    struct runtime_enforced (*enforced)(const struct runtime *runtime);
     /* Why it is not full enforcement and how to get it, in two lines ("…\n  fix: …"); NULL when it is. */
     const char *(*warning)(const struct runtime *runtime);
 
@@ -152,6 +171,8 @@ struct runtime_ops {
     int (*set_limits)(struct runtime_process *process, const struct limits *limits, struct error *err);
     void (*limits_in_force)(const struct runtime_process *process, struct runtime_limits_in_force *limits);
     void (*sample)(struct runtime_process *process, struct runtime_sample *sample);
+    /* Reads the kernel's files anew, so it is for one server at a time; nothing is known where there are none. */
+    void (*pressure)(const struct runtime_process *process, struct runtime_pressure pressure[RUNTIME_RESOURCE_COUNT]);
     const struct counters *(*counters)(const struct runtime_process *process); /* NULL: a program without them */
 
     /* For the next farmd, with the pid; written down by the farm. */

@@ -170,6 +170,7 @@ def burning(farm, server_id, seconds):
 def test_limits_are_those_of_the_kernel(farm):
     listing = farm.get("/api/servers")
     assert listing["enforcement"] in ("cgroup1", "cgroup2")
+    assert listing["limits_in_force"] == {"cpu": True, "memory": True, "pids": True}
     assert "enforcement_warning" not in listing
     for entry in listing["servers"]:
         expected = kernel_limits(entry["pid"])
@@ -235,6 +236,30 @@ def test_memory_limit_shrinks_and_grows_live(farm):
         assert answer["limits"]["memory_mb"] == megabytes
         assert kernel_limits(entry["pid"])["memory_mb"] == megabytes
     assert farm.server(WEB[2])["pid"] == entry["pid"]
+
+
+@needs_root
+def test_pressure_of_a_server_where_the_kernel_tells(farm):
+    server_id = WEB[0]
+    places = cgroup_directories(farm.server(server_id)["pid"])
+    if "memory" in places or not (places[""] / "cpu.pressure").exists():
+        assert farm.get(f"/api/servers/{server_id}")["pressure"] is None
+        return
+    with burning(farm, server_id, 60):
+        def waits():
+            return farm.get(f"/api/servers/{server_id}")["pressure"]["cpu"]["some"]["avg10"] > 5
+
+        wait_for(waits, what="a server at its limit waiting for the CPU")
+        pressure = farm.get(f"/api/servers/{server_id}")["pressure"]
+    assert pressure["cpu"]["some"]["total_us"] > 0
+    assert set(pressure) == {"cpu", "memory", "io"}
+    assert pressure["memory"]["full"] == {"avg10": 0, "avg60": 0, "avg300": 0, "total_us": 0}
+    quiet = farm.get(f"/api/servers/{WEB[2]}")["pressure"]
+    assert quiet["cpu"]["some"]["total_us"] < pressure["cpu"]["some"]["total_us"]
+    farm.act(WEB[2], "stop")
+    assert farm.get(f"/api/servers/{WEB[2]}")["pressure"] is None
+    farm.act(WEB[2], "start")
+    farm.wait_status(WEB[2], "running")
 
 
 @needs_root
@@ -433,6 +458,7 @@ def test_without_root_it_says_so_once_and_runs(farms):  # noqa: F811
     farm.start(program=binaries_for_anyone(farm), user=NOBODY, group=NOBODY, extra_groups=[])
     listing = farm.get("/api/servers")
     assert listing["enforcement"] == "none"
+    assert listing["limits_in_force"] == {"cpu": False, "memory": False, "pids": False}
     assert "not in force" in listing["enforcement_warning"]
     for entry in listing["servers"]:
         assert entry["limits"]["cpu"] is None and entry["limits"]["memory_mb"] is None

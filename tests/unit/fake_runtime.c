@@ -252,6 +252,12 @@ static const char *fake_enforcement(const struct runtime *runtime)
     return "none";
 }
 
+static struct runtime_enforced fake_enforced(const struct runtime *runtime)
+{
+    (void)runtime;
+    return (struct runtime_enforced){0};
+}
+
 static const char *fake_warning(const struct runtime *runtime)
 {
     (void)runtime;
@@ -444,6 +450,13 @@ static void fake_take_sample(struct runtime_process *process, struct runtime_sam
     *sample = fake.samples[process->id];
 }
 
+static void fake_pressure(const struct runtime_process *process,
+                          struct runtime_pressure pressure[RUNTIME_RESOURCE_COUNT])
+{
+    (void)process;
+    memset(pressure, 0, RUNTIME_RESOURCE_COUNT * sizeof(*pressure));
+}
+
 static const struct counters *fake_get_counters(const struct runtime_process *process)
 {
     return fake.counters[process->id];
@@ -459,6 +472,7 @@ const struct runtime_ops fake_runtime_ops = {
     .open = fake_open,
     .close = fake_close,
     .enforcement = fake_enforcement,
+    .enforced = fake_enforced,
     .warning = fake_warning,
     .adopt = fake_adopt,
     .sweep = fake_sweep,
@@ -472,6 +486,7 @@ const struct runtime_ops fake_runtime_ops = {
     .set_limits = fake_set_limits,
     .limits_in_force = fake_limits_in_force,
     .sample = fake_take_sample,
+    .pressure = fake_pressure,
     .counters = fake_get_counters,
     .start_time = fake_start_time,
 };

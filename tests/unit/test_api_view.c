@@ -27,7 +27,20 @@ static void played_limits(const struct runtime_process *process, struct runtime_
     *limits = (struct runtime_limits_in_force){.cpu = 0.5, .memory = 256 << 20, .pids = 64};
 }
 
-static const struct runtime_ops PLAYED = {.kind = "played", .pid = played_pid, .limits_in_force = played_limits};
+static bool played_has_pressure;
+
+static void played_pressure(const struct runtime_process *process,
+                            struct runtime_pressure pressure[RUNTIME_RESOURCE_COUNT])
+{
+    (void)process;
+    if (played_has_pressure) {
+        pressure[RUNTIME_CPU].some = (struct runtime_stall){true, 1.5, 0.25, 0, 123456789};
+        pressure[RUNTIME_MEMORY] = (struct runtime_pressure){.some = {.known = true}, .full = {.known = true}};
+    }
+}
+
+static const struct runtime_ops PLAYED = {
+    .kind = "played", .pid = played_pid, .limits_in_force = played_limits, .pressure = played_pressure};
 static const char *played_warning;
 static double played_cpu_limit;
 
@@ -41,6 +54,12 @@ const char *farm_enforcement(const struct farm *farm)
 {
     (void)farm;
     return "cgroup2";
+}
+
+struct runtime_enforced farm_enforced(const struct farm *farm)
+{
+    (void)farm;
+    return (struct runtime_enforced){.memory = true, .pids = true};
 }
 
 const char *farm_enforcement_warning(const struct farm *farm)
@@ -246,6 +265,10 @@ static void a_warning_is_there_only_when_there_is_one(void **state)
         cJSON *root = cJSON_Parse(out.data);
         assert_string_equal(text(root, "runtime"), "played");
         assert_int_equal(has(root, "enforcement_warning"), round == 1);
+        const cJSON *in_force = cJSON_GetObjectItem(root, "limits_in_force");
+        assert_true(cJSON_IsFalse(cJSON_GetObjectItem(in_force, "cpu")));
+        assert_true(cJSON_IsTrue(cJSON_GetObjectItem(in_force, "memory")));
+        assert_true(cJSON_IsTrue(cJSON_GetObjectItem(in_force, "pids")));
         assert_true(number(cJSON_GetObjectItem(root, "totals"), "running") == 3);
         const cJSON *totals = cJSON_GetObjectItem(root, "totals");
         assert_true(number(totals, "cpu_cores") == 1.23);
@@ -281,6 +304,42 @@ static void points_are_columns_of_one_length(void **state)
     buffer_done(&out);
 }
 
+static cJSON *view_of_pressure(const struct server *server)
+{
+    struct buffer out = BUFFER_EMPTY;
+    struct json_writer w = json_writer_to(&out);
+
+    view_pressure(&w, server);
+    cJSON *root = cJSON_Parse(out.data);
+    buffer_done(&out);
+    return root;
+}
+
+static void pressure_is_null_where_the_kernel_has_none(void **state)
+{
+    (void)state;
+    struct server server = running_server();
+
+    played_has_pressure = false;
+    cJSON *root = view_of_pressure(&server);
+    assert_true(cJSON_IsNull(root));
+    cJSON_Delete(root);
+    played_has_pressure = true;
+    root = view_of_pressure(&server);
+    const cJSON *cpu = cJSON_GetObjectItem(root, "cpu"), *memory = cJSON_GetObjectItem(root, "memory");
+    assert_true(number(cJSON_GetObjectItem(cpu, "some"), "avg10") == 1.5);
+    assert_true(number(cJSON_GetObjectItem(cpu, "some"), "avg60") == 0.25);
+    assert_true(number(cJSON_GetObjectItem(cpu, "some"), "total_us") == 123456789);
+    assert_true(is_null(cpu, "full"));
+    assert_true(number(cJSON_GetObjectItem(memory, "full"), "avg300") == 0);
+    assert_true(is_null(cJSON_GetObjectItem(root, "io"), "some"));
+    cJSON_Delete(root);
+    server.process = NULL;
+    root = view_of_pressure(&server);
+    assert_true(cJSON_IsNull(root));
+    cJSON_Delete(root);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +350,7 @@ int main(void)
         cmocka_unit_test(an_ending_is_told_with_its_reason),
         cmocka_unit_test(a_warning_is_there_only_when_there_is_one),
         cmocka_unit_test(points_are_columns_of_one_length),
+        cmocka_unit_test(pressure_is_null_where_the_kernel_has_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,9 @@
 #include "supervisor/runtime/process/kernel_file.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #define CACHE_MATTERS_FROM (32U << 20) /* bytes, where there is no limit to compare with */
@@ -106,6 +109,35 @@ uint64_t leaf_oom_kills(struct leaf *leaf)
         length = kernel_file_read(path, text, sizeof(text));
     }
     return length > 0 ? cgroup_oom_kills(text) : 0;
+}
+
+/* "some avg10=0.00 avg60=0.00 avg300=0.00 total=0" */
+static void parse_stall(const char *text, const char *kind, struct runtime_stall *stall)
+{
+    const char *line = strstr(text, kind);
+    if (line == NULL) {
+        return; /* older kernels have no "full" for the CPU */
+    }
+    struct runtime_stall found = {.known = true};
+    if (sscanf(line + strlen(kind), " avg10=%lf avg60=%lf avg300=%lf total=%" SCNu64, &found.avg10, &found.avg60,
+               &found.avg300, &found.total_us) == 4) {
+        *stall = found;
+    }
+}
+
+void leaf_pressure(const struct leaf *leaf, struct runtime_pressure figures[RUNTIME_RESOURCE_COUNT])
+{
+    static const char *const files[RUNTIME_RESOURCE_COUNT] = {
+        [RUNTIME_CPU] = "cpu.pressure", [RUNTIME_MEMORY] = "memory.pressure", [RUNTIME_IO] = "io.pressure"};
+    for (int i = 0; leaf->slice->ops->has_pressure && i < RUNTIME_RESOURCE_COUNT; i++) {
+        char path[CGROUP_PATH_MAX], text[256];
+        /* These files are of the leaf itself, whichever controllers it has. */
+        leaf_path(leaf, CONTROLLER_CPU, files[i], path);
+        if (kernel_file_read(path, text, sizeof(text)) > 0) {
+            parse_stall(text, "some", &figures[i].some);
+            parse_stall(text, "full", &figures[i].full);
+        }
+    }
 }
 
 void leaf_sample_stats(const struct leaf *leaf, struct runtime_sample *sample)

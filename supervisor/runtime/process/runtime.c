@@ -100,6 +100,14 @@ static const char *enforcement(const struct runtime *runtime)
     return runtime->slice->ops->enforcement;
 }
 
+static struct runtime_enforced enforced(const struct runtime *runtime)
+{
+    const struct slice_hierarchy *hierarchies = runtime->slice->hierarchies;
+    return (struct runtime_enforced){.cpu = hierarchies[CONTROLLER_CPU].usable,
+                                     .memory = hierarchies[CONTROLLER_MEMORY].usable,
+                                     .pids = hierarchies[CONTROLLER_PIDS].usable};
+}
+
 static const char *warning(const struct runtime *runtime)
 {
     return runtime->slice->warning[0] == '\0' ? NULL : runtime->slice->warning;
@@ -141,6 +149,14 @@ static void limits_in_force(const struct runtime_process *process, struct runtim
     *limits = *leaf_limits((struct leaf *)&process->leaf);
 }
 
+static void pressure(const struct runtime_process *process, struct runtime_pressure figures[RUNTIME_RESOURCE_COUNT])
+{
+    memset(figures, 0, RUNTIME_RESOURCE_COUNT * sizeof(*figures));
+    if (process->state == PROCESS_RUNNING) {
+        leaf_pressure(&process->leaf, figures);
+    }
+}
+
 static const struct counters *counters(const struct runtime_process *process)
 {
     return process->counters;
@@ -160,6 +176,7 @@ const struct runtime_ops runtime_process_ops = {
     .open = open_runtime,
     .close = close_runtime,
     .enforcement = enforcement,
+    .enforced = enforced,
     .warning = warning,
     .adopt = process_adopt,
     .sweep = process_sweep,
@@ -173,6 +190,7 @@ const struct runtime_ops runtime_process_ops = {
     .set_limits = set_limits,
     .limits_in_force = limits_in_force,
     .sample = process_sample,
+    .pressure = pressure,
     .counters = counters,
     .start_time = start_time,
 };

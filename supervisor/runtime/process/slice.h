@@ -69,6 +69,7 @@ struct slice_ops {
         unsigned have;    /* enum runtime_have */
         void (*parse)(const char *text, struct runtime_sample *sample);
     } stats[LEAF_STAT_COUNT];
+    bool has_pressure; /* each leaf has the files of PSI, where the kernel has it */
     /* The slice's own files for the sums of what its leaves reserve. */
     struct slice_reserve_row {
         enum controller controller;
@@ -142,6 +143,8 @@ int leaf_set_limits(struct leaf *leaf, const struct limits *limits, struct error
 const struct runtime_limits_in_force *leaf_limits(struct leaf *leaf);
 void leaf_sample(struct leaf *leaf, struct runtime_sample *sample);
 uint64_t leaf_oom_kills(struct leaf *leaf); /* 0 where it is not accounted */
+/* Fills in what the kernel tells; `figures` is all zero before. */
+void leaf_pressure(const struct leaf *leaf, struct runtime_pressure figures[RUNTIME_RESOURCE_COUNT]);
 
 /* The kinds. Their discovery returns 0 with the slice made, or a negative code with the reason in `err`. v2 wants both cpu
  * and memory, or with `part` is content with one of them. */

@@ -272,6 +272,7 @@ const struct slice_ops slice_v2_ops = {
             [LEAF_STAT_PIDS] = {CONTROLLER_PIDS, "pids.current", RUNTIME_HAVE_PIDS, leaf_parse_pids},
             [LEAF_STAT_IO] = {CONTROLLER_IO, "io.stat", RUNTIME_HAVE_IO, parse_io},
         },
+    .has_pressure = true,
     .reserves =
         {
             [RESERVED_CPU] = {CONTROLLER_CPU, "cpu.weight", WEIGHT_PER_CORE, WEIGHT_MAX},

@@ -17,6 +17,7 @@ def test_hosts_enforcement_is_what_the_kernel_has(farms):  # noqa: F811
     farm = farms(servers=3).start()
     listing = farm.get("/api/servers")
     assert listing["enforcement"] == EXPECTED
+    assert listing["limits_in_force"] == dict.fromkeys(("cpu", "memory", "pids"), EXPECTED != "none")
     told = farm.output() + farm.errors()
     if EXPECTED == "none":
         assert "not in force" in listing["enforcement_warning"]

@@ -73,7 +73,9 @@ def test_users_part_of_the_controllers_is_not_called_whole(farms, missing):  # n
         listing = farm.get("/api/servers")
         assert listing["enforcement"] == "cgroup2", listing.get("enforcement_warning")
         assert f"limits are not in force for {missing}:" in listing["enforcement_warning"]
+        assert listing["limits_in_force"] == {name: name != missing for name in field}
         assert (farm.output() + farm.errors()).count("not in force") == 1
+        assert farm.output().splitlines()[0].endswith(f", enforced by cgroup v2 but for {missing}"), farm.output()
         for entry in listing["servers"]:
             assert entry["limits"][field[missing]] is None
             for name in given:
