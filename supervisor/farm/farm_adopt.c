@@ -137,6 +137,7 @@ static void sweep(struct farm *farm)
 struct taking_up {
     struct farm *farm;
     struct farm_change *change; /* for what does not fit; NULL while all does */
+    bool by_same_means;         /* limits were in force as they are now */
     unsigned adopted, settled, ready;
 };
 
@@ -173,10 +174,10 @@ static int adopt(struct taking_up *taking, struct server *server, const struct s
     int code;
     if (was->pid < 0)
         return -ENOENT;
-    if (strcmp(farm->earlier->enforcement, farm_enforcement(farm)) == 0)
+    if (taking->by_same_means)
         code = server_adopt(server, was, &err);
     else
-        code = error_set(&err, ESTALE, "its limits are in force by other means (%s)", farm->earlier->enforcement);
+        code = error_set(&err, ESTALE, "limits are in force by other means now (%s)", farm_enforcement(farm));
     if (code < 0 && code != -ESRCH)
         events_add(farm->events, REASON_STOPPED, server->id, "%s is replaced: %s", server->name, err.message);
     return code;
@@ -232,6 +233,7 @@ static void take_up_group(struct taking_up *taking, const struct group_settings 
 void farm_adopt(struct farm *farm)
 {
     struct taking_up taking = {.farm = farm};
+    taking.by_same_means = farm->earlier && strcmp(farm->earlier->enforcement, farm_enforcement(farm)) == 0;
     farm->sweeping = true;
     statefile_hold(farm->statefile);
     for (size_t g = 0; g < farm->settings->group_count; g++)

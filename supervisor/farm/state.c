@@ -154,12 +154,9 @@ static bool read_number(const char *text, int64_t max, int64_t *value)
     return text && *text >= '0' && *text <= '9' && units_parse_int(text, 0, max, value) == 0;
 }
 
-static bool read_name(const char *text, char out[STATE_NAME_MAX])
+static bool read_name(const char *text, char *out, size_t size)
 {
-    if (!text || strlen(text) >= STATE_NAME_MAX)
-        return false;
-    strcpy(out, text);
-    return true;
+    return text && (size_t)snprintf(out, size, "%s", text) < size;
 }
 
 static bool read_hex(const char *text, uint64_t *value)
@@ -225,7 +222,8 @@ static bool read_server(struct state *state, char *line)
         *error = '\0';
         snprintf(server.error, sizeof(server.error), "%s", error + strlen(" error="));
     }
-    if (!read_number(next_word(&line), STATE_MAX_ID, &server.id) || !read_name(next_word(&line), server.group) ||
+    if (!read_number(next_word(&line), STATE_MAX_ID, &server.id) ||
+        !read_name(next_word(&line), server.group, sizeof(server.group)) ||
         !read_wanted(next_word(&line), &server.wanted) ||
         !read_hex(value_of(next_word(&line), "settings"), &server.fingerprint) ||
         !read_limits(value_of(next_word(&line), "limits"), &server.limits))
@@ -250,7 +248,7 @@ static bool read_server(struct state *state, char *line)
 static bool read_group(struct state *state, char *line)
 {
     struct state_group group;
-    if (!read_name(next_word(&line), group.name) ||
+    if (!read_name(next_word(&line), group.name, sizeof(group.name)) ||
         !read_number(value_of(next_word(&line), "count"), SETTINGS_MAX_SERVERS, &group.count) ||
         !read_number(value_of(next_word(&line), "set"), SETTINGS_MAX_SERVERS, &group.scaled_from) || line ||
         state->group_count >= SETTINGS_MAX_GROUPS)
@@ -262,14 +260,9 @@ static bool read_group(struct state *state, char *line)
 
 static bool read_farm(struct state *state, char *line)
 {
-    const char *enforcement;
-    if (!read_number(value_of(next_word(&line), "started_us"), INT64_MAX, &state->farm_started_at_us))
-        return false;
-    enforcement = value_of(next_word(&line), "enforcement");
-    if (!enforcement || line || strlen(enforcement) >= sizeof(state->enforcement))
-        return false;
-    strcpy(state->enforcement, enforcement);
-    return true;
+    return read_number(value_of(next_word(&line), "started_us"), INT64_MAX, &state->farm_started_at_us) &&
+           read_name(value_of(next_word(&line), "enforcement"), state->enforcement, sizeof(state->enforcement)) &&
+           !line;
 }
 
 /* One line behind the first two; `*whole` with the last one. */

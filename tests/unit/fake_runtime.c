@@ -326,7 +326,7 @@ static int fake_adopt(struct runtime *runtime, const struct runtime_adoption *ad
                       struct runtime_process **out, struct error *err)
 {
     (void)runtime;
-    int id = atoi(adoption->leftover.name + strlen("server-"));
+    int id = (int)strtol(adoption->leftover.name + strlen("server-"), NULL, 10);
     pid_t pid = adoption->leftover.pid;
     if (fake.left[id].pid != pid || adoption->leftover.start_time != (uint64_t)pid * 10)
         return error_set(err, ESRCH, "%s (pid %d) is gone", adoption->leftover.name, (int)pid);
