@@ -140,10 +140,9 @@ void farm_swept(struct farm *farm)
     farm->sweeping = false;
     if (farm->start_count > 0)
         uv_idle_start(&farm->starter, start_next_batch);
+    statefile_release(farm->statefile);
     if (farm->stopping)
         check_stopped(farm);
-    else
-        statefile_release(farm->statefile);
 }
 
 void farm_note_progress(struct farm *farm, unsigned settled, unsigned ready)
@@ -238,7 +237,7 @@ void farm_stop(struct farm *farm, void (*on_stopped)(void *data), void *data)
         return;
     }
     farm->stopping = true;
-    statefile_hold(farm->statefile);
+    statefile_touch(farm->statefile);
     events_add(farm->events, REASON_FARM_STOPPING, 0, "the farm is stopped");
     stop_all(farm);
 }

@@ -20,7 +20,11 @@
 void farm_compose_state(struct buffer *out, void *data)
 {
     const struct farm *farm = data;
-    state_begin(out, farm->started_at_us, farm_enforcement(farm));
+    const char *places[RUNTIME_MAX_PLACES];
+    size_t place_count = farm->ops->places(farm->runtime, places);
+    state_begin(out, farm->started_at_us, farm->stopping, farm_enforcement(farm));
+    for (size_t i = 0; i < place_count; i++)
+        state_add_place(out, places[i]);
     for (size_t g = 0; g < farm->settings->group_count; g++) {
         const struct group_settings *group = &farm->settings->groups[g];
         struct state_group was = {.count = group->count, .scaled_from = group->scaled_from};
@@ -37,6 +41,12 @@ void farm_compose_state(struct buffer *out, void *data)
 }
 
 /* --- what an earlier farmd left --- */
+
+/* Of a farm that was being stopped only the end is made. */
+static bool goes_on(const struct state *earlier)
+{
+    return earlier && !earlier->stopping;
+}
 
 static void keep_scaled(struct farm *farm, const struct state_group *was)
 {
@@ -55,7 +65,7 @@ void farm_load_state(struct farm *farm)
         log_warning("%s", why.message);
         events_add(farm->events, REASON_STATE_SET_ASIDE, 0, "%s", why.message);
     }
-    if (!farm->earlier)
+    if (!goes_on(farm->earlier))
         return;
     farm->started_at_us = farm->earlier->farm_started_at_us;
     for (size_t i = 0; i < farm->earlier->group_count; i++)
@@ -75,7 +85,7 @@ static void add_all(struct farm *farm)
 void farm_add_servers(struct farm *farm)
 {
     const struct state *earlier = farm->earlier;
-    for (size_t i = 0; earlier && i < earlier->server_count; i++) {
+    for (size_t i = 0; goes_on(earlier) && i < earlier->server_count; i++) {
         const struct state_server *was = &earlier->servers[i];
         const struct group_settings *group = farm_find_group(farm->settings, was->group);
         if (group)
@@ -85,9 +95,12 @@ void farm_add_servers(struct farm *farm)
         add_all(farm);
 }
 
+/* NULL for a new one: all ids are new ones when no group is what it was. */
 static const struct state_server *find_record(const struct state *earlier, const struct server *server)
 {
-    size_t low = 0, high = earlier ? earlier->server_count : 0;
+    if (!goes_on(earlier))
+        return NULL;
+    size_t low = 0, high = earlier->server_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (earlier->servers[middle].id < server->id)
@@ -95,8 +108,7 @@ static const struct state_server *find_record(const struct state *earlier, const
         else
             high = middle;
     }
-    const struct state_server *found = earlier && low < earlier->server_count ? &earlier->servers[low] : NULL;
-    /* All ids are new ones when no group is what it was. */
+    const struct state_server *found = low < earlier->server_count ? &earlier->servers[low] : NULL;
     return found && found->id == server->id && strcmp(found->group, server->group->name) == 0 ? found : NULL;
 }
 
@@ -124,7 +136,15 @@ static void sweep(struct farm *farm)
         };
     }
     statefile_touch(farm->statefile);
-    farm->ops->sweep(farm->runtime, leftovers, count, on_swept, farm);
+    struct runtime_sweep what = {
+        .leftovers = leftovers,
+        .leftover_count = count,
+        .places = farm->earlier ? farm->earlier->places : NULL,
+        .place_count = farm->earlier ? farm->earlier->place_count : 0,
+        .done = on_swept,
+        .data = farm,
+    };
+    farm->ops->sweep(farm->runtime, &what);
     for (size_t i = 0; i < count; i++) {
         free((char *)leftovers[i].name);
         free((char *)leftovers[i].log_path);
@@ -172,7 +192,7 @@ static int adopt(struct taking_up *taking, struct server *server, const struct s
     struct farm *farm = taking->farm;
     struct error err;
     int code;
-    if (was->pid < 0)
+    if (was->pid < 0 || (was->wanted != STATE_RUNNING && was->wanted != STATE_STARTING && was->wanted != STATE_PAUSED))
         return -ENOENT;
     if (taking->by_same_means)
         code = server_adopt(server, was, &err);

@@ -118,6 +118,7 @@ static void restart_changed(struct farm_change *change)
 {
     for (size_t i = 0; i < change->plan_count; i++) {
         const struct planned *planned = &change->plan[i];
+        planned->server->own->starts_later = false;
         if (!planned->starts)
             continue;
         change->pending++;
@@ -176,6 +177,7 @@ static void vacate_ports(struct farm_change *change)
             continue;
         }
         change->pending++;
+        planned->server->own->starts_later = planned->starts;
         server_act(planned->server, SERVER_ACTION_STOP, on_vacated, planned);
     }
 }

@@ -18,30 +18,35 @@
 
 static enum state_wanted wanted_of(const struct server *server)
 {
+    enum state_wanted down = server->own->starts_later ? STATE_RESTARTING : STATE_STOPPED;
     switch (server->lifecycle.state) {
     case SERVER_RUNNING:
         return STATE_RUNNING;
     case SERVER_PAUSED:
         return STATE_PAUSED;
     case SERVER_STOPPED:
-        return STATE_STOPPED;
+        return down;
     case SERVER_FAILED:
         return STATE_FAILED;
     case SERVER_STOPPING:
-        return server->lifecycle.after == AFTER_STOP ? STATE_STOPPED : STATE_STARTING;
+        return server->lifecycle.after == AFTER_STOP ? down : STATE_RESTARTING;
     case SERVER_STARTING:
+        return server->process ? STATE_STARTING : STATE_RESTARTING;
     case SERVER_BACKOFF:
     case SERVER_STATE_COUNT:
         break;
     }
-    return STATE_STARTING;
+    return STATE_RESTARTING;
 }
 
 static void record_process(const struct server *server, struct state_server *out)
 {
     const struct runtime_ops *ops = farm_runtime_ops(server->farm);
+    uint64_t start_time = ops->start_time(server->process);
+    if (start_time == 0) /* it has ended, and nobody has told so yet */
+        return;
     out->pid = ops->pid(server->process);
-    out->start_time = (int64_t)ops->start_time(server->process);
+    out->start_time = (int64_t)start_time;
     out->started_at_us = server->started_at_us;
     out->started_at_ms = server->own->started_at_ms;
     out->fingerprint = server->own->fingerprint;
@@ -76,8 +81,7 @@ void server_record(const struct server *server, struct state_server *out)
     out->oom_kills = (int64_t)sampler_earlier_oom_kills(server);
     record_last_exit(&server->last_exit, out);
     snprintf(out->error, sizeof(out->error), "%s", server->error);
-    /* One that is being ended is not to go on. */
-    if (server->process && server->lifecycle.state != SERVER_STOPPING && out->start_time != 0)
+    if (server->process)
         record_process(server, out);
 }
 

@@ -20,7 +20,8 @@ struct server_request {
 struct server_private {
     uv_timer_t timer; /* start timeout, grace period or backoff: the state tells which */
     unsigned refs;
-    bool retired; /* leaves the farm: takes no start any more */
+    bool retired;      /* leaves the farm: takes no start any more */
+    bool starts_later; /* stopped only to be started otherwise */
     bool freed;
 
     /* Events are handled one after another, never one inside another. */

@@ -20,8 +20,8 @@
 #define BOOT_ID_LENGTH 36
 
 static const char *const wanted_names[] = {
-    [STATE_RUNNING] = "running", [STATE_STARTING] = "starting", [STATE_PAUSED] = "paused",
-    [STATE_STOPPED] = "stopped", [STATE_FAILED] = "failed",
+    [STATE_RUNNING] = "running",       [STATE_STARTING] = "starting", [STATE_PAUSED] = "paused",
+    [STATE_RESTARTING] = "restarting", [STATE_STOPPED] = "stopped",   [STATE_FAILED] = "failed",
 };
 _Static_assert(ARRAY_SIZE(wanted_names) == STATE_WANTED_COUNT, "one name for each");
 
@@ -72,6 +72,8 @@ void state_free(struct state *state)
 {
     if (!state)
         return;
+    for (size_t i = 0; i < state->place_count; i++)
+        free(state->places[i]);
     free(state->groups);
     free(state->servers);
     free(state);
@@ -86,12 +88,25 @@ static void read_boot_id(char out[BOOT_ID_LENGTH + 1])
 
 /* --- writing --- */
 
-void state_begin(struct buffer *out, int64_t farm_started_at_us, const char *enforcement)
+void state_begin(struct buffer *out, int64_t farm_started_at_us, bool stopping, const char *enforcement)
 {
     char boot_id[BOOT_ID_LENGTH + 1];
     read_boot_id(boot_id);
-    buffer_printf(out, MAGIC "%d\nboot %s\nfarm started_us=%" PRId64 " enforcement=%s\n", VERSION, boot_id,
-                  farm_started_at_us, enforcement);
+    buffer_printf(out, MAGIC "%d\nboot %s\nfarm started_us=%" PRId64 " stopping=%d enforcement=%s\n", VERSION, boot_id,
+                  farm_started_at_us, stopping, enforcement);
+}
+
+static bool has_control(const char *text)
+{
+    while (*text && (unsigned char)*text >= ' ' && *text != 0x7f)
+        text++;
+    return *text != '\0';
+}
+
+void state_add_place(struct buffer *out, const char *path)
+{
+    if (!has_control(path)) /* nobody makes such cgroups */
+        buffer_printf(out, "place %s\n", path);
 }
 
 void state_add_group(struct buffer *out, const struct state_group *group)
@@ -236,9 +251,8 @@ static bool read_server(struct state *state, char *line)
     size_t count = state->server_count;
     int64_t last = count ? state->servers[count - 1].id : 0;
     bool has_process = server.pid > 1 && server.start_time >= 0;
-    bool may_have_one = server.wanted != STATE_STOPPED && server.wanted != STATE_FAILED;
     if (server.id <= last || server.port < 1 || has_process != (server.pid >= 0) ||
-        has_process != (server.start_time >= 0) || (has_process && !may_have_one))
+        has_process != (server.start_time >= 0))
         return false;
     state->servers = xrealloc(state->servers, (count + 1) * sizeof(server));
     state->servers[state->server_count++] = server;
@@ -258,10 +272,21 @@ static bool read_group(struct state *state, char *line)
     return true;
 }
 
+static bool read_place(struct state *state, const char *path)
+{
+    if (state->place_count >= RUNTIME_MAX_PLACES || path[0] != '/')
+        return false;
+    state->places[state->place_count++] = xstrdup(path);
+    return true;
+}
+
 static bool read_farm(struct state *state, char *line)
 {
-    return read_number(value_of(next_word(&line), "started_us"), INT64_MAX, &state->farm_started_at_us) &&
-           read_name(value_of(next_word(&line), "enforcement"), state->enforcement, sizeof(state->enforcement)) &&
+    int64_t stopping = 0;
+    bool good = read_number(value_of(next_word(&line), "started_us"), INT64_MAX, &state->farm_started_at_us) &&
+                read_number(value_of(next_word(&line), "stopping"), 1, &stopping);
+    state->stopping = stopping == 1;
+    return good && read_name(value_of(next_word(&line), "enforcement"), state->enforcement, sizeof(state->enforcement)) &&
            !line;
 }
 
@@ -279,6 +304,8 @@ static bool read_line(struct state *state, char *line, bool *whole)
         return false;
     if (strcmp(kind, "farm") == 0)
         return read_farm(state, line);
+    if (strcmp(kind, "place") == 0)
+        return read_place(state, line);
     if (strcmp(kind, "group") == 0)
         return read_group(state, line);
     return strcmp(kind, "server") == 0 && read_server(state, line);

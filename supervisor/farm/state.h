@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "supervisor/config/settings.h"
 #include "supervisor/farm/events.h"
+#include "supervisor/runtime/runtime.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,8 +22,9 @@
 /* What is to come back. */
 enum state_wanted {
     STATE_RUNNING,
-    STATE_STARTING, /* a process that was not ready yet, or none: to be started at once */
+    STATE_STARTING, /* it runs, and was not ready yet */
     STATE_PAUSED,
+    STATE_RESTARTING, /* to be started at once; what still runs of it is being ended, as in the next two */
     STATE_STOPPED,
     STATE_FAILED, /* given up */
     STATE_WANTED_COUNT
@@ -60,7 +62,10 @@ struct state_group {
 
 struct state {
     int64_t farm_started_at_us;
+    bool stopping; /* all of it was being stopped: nothing is to go on */
     char enforcement[16];
+    char *places[RUNTIME_MAX_PLACES]; /* of the runtime, see runtime_ops.places */
+    size_t place_count;
     struct state_group *groups;
     size_t group_count;
     struct state_server *servers; /* all of the farm, ascending ids */
@@ -69,8 +74,9 @@ struct state {
 
 void state_free(struct state *state); /* NULL is fine */
 
-/* Everything from the first to the last line: begin, groups and servers in any number, end. */
-void state_begin(struct buffer *out, int64_t farm_started_at_us, const char *enforcement);
+/* Everything from the first to the last line: begin; places, groups and servers in any number; end. */
+void state_begin(struct buffer *out, int64_t farm_started_at_us, bool stopping, const char *enforcement);
+void state_add_place(struct buffer *out, const char *path);
 void state_add_group(struct buffer *out, const struct state_group *group);
 void state_add_server(struct buffer *out, const struct state_server *server);
 void state_end(struct buffer *out);

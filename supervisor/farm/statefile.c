@@ -14,7 +14,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define DELAY_MS 100                /* from one write to the next: many changes come together */
+#define LEAST_DELAY_MS 10 /* from one write to the next: many changes come together */
+#define MOST_DELAY_MS 1000
+#define DELAY_SHARE 10 /* and composing takes at most this fraction of the time: nothing else happens meanwhile */
 #define RETRY_MS 1000               /* after one that failed */
 #define FILE_MAX (16 * 1024 * 1024) /* more than SETTINGS_MAX_SERVERS lines need */
 #define ASIDE_MAX 9                 /* files that are kept */
@@ -81,6 +83,7 @@ struct statefile {
     void *data;
     bool dirty, held, leave, failed;
     int64_t written_ms;  /* when it was begun last */
+    int64_t delay_ms;    /* from then to the next */
     struct buffer text;  /* belongs to the thread while it works */
     struct error result; /* likewise */
 };
@@ -117,7 +120,7 @@ static void set_next(struct statefile *file)
     if (!file->dirty || file->held || background_is_set(&file->background))
         return;
     int64_t waited_ms = clock_monotonic_ms() - file->written_ms;
-    int64_t delay_ms = file->failed ? RETRY_MS : DELAY_MS;
+    int64_t delay_ms = file->failed ? RETRY_MS : file->delay_ms;
     background_set(&file->background, waited_ms < delay_ms ? (uint64_t)(delay_ms - waited_ms) : 0);
 }
 
@@ -133,10 +136,15 @@ static void on_done(void *owner)
 static void prepare(void *owner)
 {
     struct statefile *file = owner;
+    int64_t began_ms = clock_monotonic_ms();
     buffer_clear(&file->text);
     file->calls->compose(&file->text, file->data);
     file->dirty = false;
     file->written_ms = clock_monotonic_ms();
+    file->delay_ms = (file->written_ms - began_ms) * DELAY_SHARE;
+    file->delay_ms = file->delay_ms < LEAST_DELAY_MS  ? LEAST_DELAY_MS
+                     : file->delay_ms > MOST_DELAY_MS ? MOST_DELAY_MS
+                                                      : file->delay_ms;
 }
 
 static void on_freed(void *owner)

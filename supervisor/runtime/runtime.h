@@ -115,6 +115,18 @@ struct runtime_leftover {
     const char *log_path; /* where its output went */
 };
 
+#define RUNTIME_MAX_PLACES 8
+
+/* What is to be ended and removed, see runtime_ops.sweep. Needs to live during the call only. */
+struct runtime_sweep {
+    const struct runtime_leftover *leftovers; /* adopted or not */
+    size_t leftover_count;
+    char *const *places; /* of an earlier runtime */
+    size_t place_count;
+    void (*done)(void *data); /* from the loop */
+    void *data;
+};
+
 /* A leftover that is to go on as if nothing had happened. */
 struct runtime_adoption {
     struct runtime_leftover leftover;
@@ -146,11 +158,12 @@ struct runtime_ops {
      * is gone; -ESTALE, it is not where a server of this runtime belongs; else a limit is refused. */
     int (*adopt)(struct runtime *runtime, const struct runtime_adoption *adoption, void *owner, bool *paused,
                  struct runtime_process **process, struct error *err);
-    /* Once, after the adoptions and before the first start: ends every process of earlier runs that was not adopted,
-     * the leftovers among them, and removes what is left of them. In a thread, for some seconds at most; then `done`, from
-     * the loop. */
-    void (*sweep)(struct runtime *runtime, const struct runtime_leftover *leftovers, size_t count,
-                  void (*done)(void *data), void *data);
+    /* Once, after the adoptions and before the first start: ends every process of earlier runs that was not adopted and
+     * removes what is left of them, in these places too. In a thread, for some seconds at most. */
+    void (*sweep)(struct runtime *runtime, const struct runtime_sweep *what);
+    /* Where it keeps what a later sweep should find even if it is opened otherwise then; returns how many there are. They
+     * live as long as the runtime. */
+    size_t (*places)(const struct runtime *runtime, const char *places[RUNTIME_MAX_PLACES]);
 
     const char *(*enforcement)(const struct runtime *runtime); /* "cgroup2", "cgroup1" or "none" */
     struct runtime_enforced (*enforced)(const struct runtime *runtime);

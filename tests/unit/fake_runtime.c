@@ -344,13 +344,10 @@ static int fake_adopt(struct runtime *runtime, const struct runtime_adoption *ad
     return 0;
 }
 
-static void fake_sweep(struct runtime *runtime, const struct runtime_leftover *leftovers, size_t count,
-                       void (*done)(void *data), void *data)
+static void fake_sweep(struct runtime *runtime, const struct runtime_sweep *what)
 {
-    (void)leftovers;
-    (void)count;
-    runtime->swept = done;
-    runtime->swept_data = data;
+    runtime->swept = what->done;
+    runtime->swept_data = what->data;
     for (int id = 0; id <= FAKE_MAX_ID; id++) {
         if (fake.left[id].pid != 0)
             note("sweep", id);
@@ -376,6 +373,13 @@ static bool fake_ending(const struct runtime *runtime)
     while (message && message->kind != MESSAGE_EXIT)
         message = message->next;
     return message != NULL;
+}
+
+static size_t fake_places(const struct runtime *runtime, const char *places[RUNTIME_MAX_PLACES])
+{
+    (void)runtime;
+    places[0] = "/fake/farmd";
+    return 1;
 }
 
 static pid_t fake_pid(const struct runtime_process *process)
@@ -476,6 +480,7 @@ const struct runtime_ops fake_runtime_ops = {
     .warning = fake_warning,
     .adopt = fake_adopt,
     .sweep = fake_sweep,
+    .places = fake_places,
     .start = fake_start,
     .ending = fake_ending,
     .pid = fake_pid,

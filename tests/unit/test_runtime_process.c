@@ -403,7 +403,7 @@ static void leftovers_of_an_earlier_run_are_cleared(void **state)
     assert_int_equal(ops->open(&next, &options, &err), 0);
     assert_false(runtime_fixture_is_gone(pid_in(f, name)));
     bool over = false;
-    ops->sweep(next, NULL, 0, on_swept, &over);
+    ops->sweep(next, &(struct runtime_sweep){.done = on_swept, .data = &over});
     assert_true(runtime_fixture_wait(f, is_true, &over));
     assert_true(runtime_fixture_is_gone(pid_in(f, name)));
     assert_int_equal(runtime_fixture_cgroups(f), slices);

@@ -51,7 +51,8 @@ static struct state_server full_server(void)
 static char *write_state(const struct state_server *servers, size_t count)
 {
     struct buffer out = BUFFER_EMPTY;
-    state_begin(&out, 1234567890123456, "cgroup1");
+    state_begin(&out, 1234567890123456, true, "cgroup1");
+    state_add_place(&out, "/sys/fs/cgroup/a b/farmd");
     state_add_group(&out, &(struct state_group){.name = "web", .count = 52, .scaled_from = 50});
     for (size_t i = 0; i < count; i++)
         state_add_server(&out, &servers[i]);
@@ -79,6 +80,9 @@ static void test_comes_back_as_it_was(void **state)
     assert_int_equal(parse(text, &found), 0);
     assert_int_equal(found->farm_started_at_us, 1234567890123456);
     assert_string_equal(found->enforcement, "cgroup1");
+    assert_true(found->stopping);
+    assert_int_equal(found->place_count, 1);
+    assert_string_equal(found->places[0], "/sys/fs/cgroup/a b/farmd");
     assert_int_equal(found->group_count, 1);
     assert_string_equal(found->groups[0].name, "web");
     assert_int_equal(found->groups[0].count, 52);
@@ -151,7 +155,8 @@ static void test_what_no_farmd_writes(void **state)
         {"pid=4242", "pid=0"},
         {"pid=4242", "pid=99999999999"},
         {"pid=4242 ", ""},
-        {" web paused", " web stopped"},
+        {"place /", "place "},
+        {"stopping=1", "stopping=2"},
         {"exit=OOMKilled", "exit=Sneezed"},
         {"limits=0.3", "limits=-0.3"},
         {"limits=0.3", "limits=nan"},

@@ -71,7 +71,7 @@ static struct state_server a_server(int id)
 static void compose(struct buffer *out, void *data)
 {
     int *count = data;
-    state_begin(out, 77, "cgroup2");
+    state_begin(out, 77, false, "cgroup2");
     for (int i = 1; i <= *count; i++) {
         struct state_server server = a_server(i);
         state_add_server(out, &server);

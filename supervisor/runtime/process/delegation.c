@@ -6,6 +6,7 @@
 #include "core/memory.h"
 #include "supervisor/runtime/process/kernel_file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@ struct candidate {
     char path[CGROUP_PATH_MAX]; /* relative to the mount, "" for the mount itself */
     bool is_own;                /* farmd sits in it */
     bool is_delegated;          /* and it is ours altogether: others in it may be moved as well */
+    bool is_left;               /* it sits in the leaf there already: an earlier farmd made it, and was killed */
 };
 
 unsigned delegation_parse_controllers(const char *text)
@@ -41,7 +43,7 @@ unsigned delegation_parse_controllers(const char *text)
     return mask;
 }
 
-void delegation_strip_leaf(char *own, const char *slice)
+bool delegation_strip_leaf(char *own, const char *slice)
 {
     char tail[LEAF_NAME_MAX + 16];
     int n = snprintf(tail, sizeof(tail), "%s/" DELEGATION_LEAF, slice);
@@ -50,8 +52,10 @@ void delegation_strip_leaf(char *own, const char *slice)
         length -= (size_t)n;
         if (length == 0 || own[length - 1] == '/') {
             own[length > 0 ? length - 1 : 0] = '\0';
+            return true;
         }
     }
+    return false;
 }
 
 static unsigned controllers_in(const char *directory, const char *file)
@@ -145,18 +149,38 @@ static unsigned enable(struct slice *slice, const struct candidate *candidate, u
         slice->moved = true; /* some of them at least */
         move_processes(slice->base, leaf, !candidate->is_delegated);
     }
+    /* What is on was switched on by the farmd that left: with a process in the base nobody else could. */
+    bool was_moved = candidate->is_own && candidate->is_left;
     unsigned refused = missing;
     if (missing != 0 && !is_occupied(slice->base)) {
         refused = switch_controllers(slice->base, missing, '+');
     }
-    slice->enabled = missing & ~refused;
+    slice->moved |= was_moved;
+    slice->enabled = was_moved ? wanted & ~refused : missing & ~refused;
     unsigned usable = wanted & ~refused;
     return usable & ~switch_controllers(directory, usable, '+');
+}
+
+/* Whether a server is still there. */
+static bool has_leaves(const char *directory)
+{
+    bool found = false;
+    DIR *dir = opendir(directory);
+    for (struct dirent *entry; dir != NULL && !found && (entry = readdir(dir)) != NULL;) {
+        found = entry->d_type == DT_DIR && entry->d_name[0] != '.' && strcmp(entry->d_name, DELEGATION_LEAF) != 0;
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+    return found;
 }
 
 void delegation_close(struct slice *slice)
 {
     const char *directory = slice->hierarchies[CONTROLLER_CPU].directory;
+    if (has_leaves(directory)) {
+        return; /* their limits stay in force: the next farmd finds them */
+    }
     if (slice->moved) {
         char leaf[PATH_SIZE];
         snprintf(leaf, sizeof(leaf), "%s/" DELEGATION_LEAF, directory);
@@ -215,7 +239,7 @@ static int try_candidate(struct slice *slice, const char *mount, const struct ca
 
 /* A delegated cgroup is the place for everyone. Otherwise root goes below the root of the tree; a user into farmd's own
  * cgroup when it is theirs and farmd is alone in it, or beside it. */
-static size_t list_candidates(const char *mount, const char *own, struct candidate list[3])
+static size_t list_candidates(const char *mount, const char *own, bool is_left, struct candidate list[3])
 {
     char path[PATH_SIZE];
     snprintf(path, sizeof(path), "%s/%s", mount, own);
@@ -223,6 +247,7 @@ static size_t list_candidates(const char *mount, const char *own, struct candida
     memset(list, 0, 3 * sizeof(*list));
     if (is_delegated(path)) {
         list[n].is_own = list[n].is_delegated = true;
+        list[n].is_left = is_left;
         snprintf(list[n++].path, CGROUP_PATH_MAX, "%s", own);
     }
     if (geteuid() == 0) {
@@ -231,6 +256,7 @@ static size_t list_candidates(const char *mount, const char *own, struct candida
     }
     if (n == 0 && access(path, W_OK) == 0) {
         list[n].is_own = true;
+        list[n].is_left = is_left;
         snprintf(list[n++].path, CGROUP_PATH_MAX, "%s", own);
     }
     const char *slash = strrchr(own, '/');
@@ -250,9 +276,9 @@ int slice_v2_open(struct slice *slice, const char *own_cgroups, const char *moun
         strcmp(library_mount, mount) != 0) {
         return error_set(err, ENOTSUP, "this system has no cgroup controllers for cpu and memory");
     }
-    delegation_strip_leaf(relative, slice->name);
+    bool is_left = delegation_strip_leaf(relative, slice->name);
     struct candidate list[3];
-    size_t count = list_candidates(mount, relative, list);
+    size_t count = list_candidates(mount, relative, is_left, list);
     int rc = -ENOTSUP;
     for (size_t i = 0; i < count && rc != 0; i++) {
         rc = try_candidate(slice, mount, &list[i], part, err);

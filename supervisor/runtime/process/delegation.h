@@ -10,14 +10,14 @@
 
 #define DELEGATION_LEAF "supervisor"
 
-/* Undoes slice_v2_open: farmd back to where it was, the slice removed. */
+/* Undoes slice_v2_open: farmd back to where it was, the slice removed. Not while there are servers in it. */
 void delegation_close(struct slice *slice);
 
 /* The controllers that a text as in cgroup.controllers or cgroup.subtree_control names, as CONTROLLER_BITs. */
 unsigned delegation_parse_controllers(const char *text);
 
 /* Cuts "farmd-8000/supervisor" from the end of farmd's own path: an earlier farmd was killed and its terminal still sits
- * in the leaf. */
-void delegation_strip_leaf(char *own, const char *slice);
+ * in the leaf. Whether it was there. */
+bool delegation_strip_leaf(char *own, const char *slice);
 
 #endif

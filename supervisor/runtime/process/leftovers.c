@@ -7,14 +7,17 @@
 #include "supervisor/runtime/process/slice.h"
 
 #include "core/clock.h"
+#include "supervisor/runtime/process/delegation.h"
 #include "supervisor/runtime/process/kernel_file.h"
 #include "supervisor/runtime/process/sweep.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define LEFTOVER_DEPTH_MAX 16
@@ -79,6 +82,11 @@ static int clean_leaves(const char *directory, const struct spared *spared, cons
     return rc;
 }
 
+static void set_stuck(const char *path, int code, struct error *err)
+{
+    error_set_errno(err, -code, "cannot remove the leftover cgroup %s; end what is in it, then rmdir it", path);
+}
+
 int cgroup_clean(const struct slice *slice, const enum controller *controllers, size_t count,
                  const struct spared *spared, const char *keep, struct error *err)
 {
@@ -97,9 +105,36 @@ int cgroup_clean(const struct slice *slice, const enum controller *controllers, 
             return 0;
         }
         if (clock_monotonic_ns() >= deadline_ns) {
-            return error_set_errno(err, -rc, "cannot remove the leftover cgroup %s; end what is in it, then rmdir it",
-                                   stuck);
+            set_stuck(stuck, rc, err);
+            return rc;
         }
         poll(NULL, 0, LEFTOVER_POLL_MS);
     }
+}
+
+/* Only what is a cgroup and has the name of the slice: the path comes from a file. */
+static bool is_slice(const char *directory, const char *name)
+{
+    struct statfs fs;
+    const char *slash = strrchr(directory, '/');
+    return slash != NULL && strcmp(slash + 1, name) == 0 && statfs(directory, &fs) == 0 &&
+           (fs.f_type == CGROUP_SUPER_MAGIC || fs.f_type == CGROUP2_SUPER_MAGIC);
+}
+
+void cgroup_remove_slice(const char *directory, const char *name, struct error *err)
+{
+    int64_t deadline_ns = clock_monotonic_ns() + CLEAN_DEADLINE_NS;
+    char stuck[ERROR_MESSAGE_MAX / 2];
+    int rc;
+    if (!is_slice(directory, name)) {
+        return;
+    }
+    while ((rc = clean_leaves(directory, NULL, DELEGATION_LEAF, stuck, sizeof(stuck))) != 0) {
+        if (clock_monotonic_ns() >= deadline_ns) {
+            set_stuck(stuck, rc, err);
+            return;
+        }
+        poll(NULL, 0, LEFTOVER_POLL_MS);
+    }
+    rmdir(directory); /* the supervisor's leaf may hold the shell that starts farmd anew */
 }

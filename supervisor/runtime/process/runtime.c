@@ -84,6 +84,8 @@ static int open_runtime(struct runtime **result, const struct runtime_options *o
     return 0;
 }
 
+_Static_assert(CONTROLLER_COUNT <= RUNTIME_MAX_PLACES, "a place for each hierarchy");
+
 static void close_runtime(struct runtime *runtime)
 {
     if (runtime != NULL) {
@@ -106,6 +108,19 @@ static struct runtime_enforced enforced(const struct runtime *runtime)
     return (struct runtime_enforced){.cpu = hierarchies[CONTROLLER_CPU].usable,
                                      .memory = hierarchies[CONTROLLER_MEMORY].usable,
                                      .pids = hierarchies[CONTROLLER_PIDS].usable};
+}
+
+static size_t places(const struct runtime *runtime, const char *list[RUNTIME_MAX_PLACES])
+{
+    const struct slice_hierarchy *hierarchies = runtime->slice->hierarchies;
+    size_t count = 0;
+    for (int c = 0; c < CONTROLLER_COUNT; c++) {
+        const char *directory = hierarchies[c].directory;
+        if (hierarchies[c].usable && (count == 0 || strcmp(list[count - 1], directory) != 0)) {
+            list[count++] = directory;
+        }
+    }
+    return count;
 }
 
 static const char *warning(const struct runtime *runtime)
@@ -180,6 +195,7 @@ const struct runtime_ops runtime_process_ops = {
     .warning = warning,
     .adopt = process_adopt,
     .sweep = process_sweep,
+    .places = places,
     .start = process_start,
     .ending = ending,
     .pid = pid,

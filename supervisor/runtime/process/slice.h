@@ -197,6 +197,9 @@ int cgroup_recognise(const struct leaf *leaf, const struct runtime_leftover *lef
 int cgroup_clean(const struct slice *slice, const enum controller *controllers, size_t count,
                  const struct spared *spared, const char *keep, struct error *err);
 
+/* The same for a slice of the name `name` that is not this one's, and the slice itself. Nothing when it is none. */
+void cgroup_remove_slice(const char *directory, const char *name, struct error *err);
+
 /* Text of a limit for the kernel; the inverse of reading back is in each kind. */
 int cgroup_value_set(struct cgroup_value *value, enum controller controller, const char *file, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));

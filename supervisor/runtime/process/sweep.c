@@ -65,11 +65,8 @@ struct sweep {
     uv_work_t work;
     struct runtime *runtime; /* a reference */
     struct spared spared;
-    struct runtime_leftover *leftovers;
-    size_t count;
+    struct runtime_sweep what; /* copies */
     struct error error;
-    void (*done)(void *data);
-    void *data;
 };
 
 /* Members live where no cgroup tells of them: none is in force, or it was another one when they were started. Returns how
@@ -92,8 +89,8 @@ static size_t kill_marked(const struct sweep *sweep)
 static size_t kill_recorded(const struct sweep *sweep)
 {
     size_t found = 0;
-    for (size_t i = 0; i < sweep->count; i++) {
-        const struct runtime_leftover *leftover = &sweep->leftovers[i];
+    for (size_t i = 0; i < sweep->what.leftover_count; i++) {
+        const struct runtime_leftover *leftover = &sweep->what.leftovers[i];
         if (spared_has(&sweep->spared, leftover->name)) {
             continue;
         }
@@ -119,11 +116,33 @@ static void remove_counters(const struct sweep *sweep)
     }
 }
 
+static bool is_current(const struct slice *slice, const char *place)
+{
+    bool current = false;
+    for (int c = 0; c < CONTROLLER_COUNT; c++) {
+        current |= slice->hierarchies[c].usable && strcmp(slice->hierarchies[c].directory, place) == 0;
+    }
+    return current;
+}
+
+/* The slices that an earlier run had where this one has none: it was started from another cgroup, or with another kind of
+ * enforcement. */
+static void remove_places(struct sweep *sweep)
+{
+    const struct slice *slice = sweep->runtime->slice;
+    for (size_t i = 0; i < sweep->what.place_count; i++) {
+        if (!is_current(slice, sweep->what.places[i])) {
+            cgroup_remove_slice(sweep->what.places[i], slice->name, &sweep->error);
+        }
+    }
+}
+
 static void on_work(uv_work_t *work)
 {
     struct sweep *sweep = work->data;
     const struct slice *slice = sweep->runtime->slice;
     slice->ops->clean(slice, &sweep->spared, &sweep->error);
+    remove_places(sweep);
     int64_t deadline_ns = clock_monotonic_ns() + DEADLINE_NS;
     while (kill_marked(sweep) + kill_recorded(sweep) > 0 && clock_monotonic_ns() < deadline_ns) {
         poll(NULL, 0, POLL_MS);
@@ -131,45 +150,66 @@ static void on_work(uv_work_t *work)
     remove_counters(sweep);
 }
 
+/* A child of before an exec is nobody else's to reap; of all others waitid knows nothing. */
+static void reap(const struct sweep *sweep)
+{
+    for (size_t i = 0; i < sweep->what.leftover_count; i++) {
+        const struct runtime_leftover *leftover = &sweep->what.leftovers[i];
+        if (!spared_has(&sweep->spared, leftover->name)) {
+            waitid(P_PID, (id_t)leftover->pid, NULL, WEXITED | WNOHANG);
+        }
+    }
+}
+
+static void sweep_free(struct sweep *sweep)
+{
+    for (size_t i = 0; i < sweep->what.leftover_count; i++) {
+        free((char *)sweep->what.leftovers[i].name);
+        free((char *)sweep->what.leftovers[i].log_path);
+    }
+    for (size_t i = 0; i < sweep->what.place_count; i++) {
+        free(sweep->what.places[i]);
+    }
+    free((struct runtime_leftover *)sweep->what.leftovers);
+    free((char **)sweep->what.places);
+    spared_done(&sweep->spared);
+    free(sweep);
+}
+
 static void on_worked(uv_work_t *work, int status)
 {
     (void)status;
     struct sweep *sweep = work->data;
+    struct runtime *runtime = sweep->runtime;
     if (sweep->error.code != 0) {
         log_warning("%s", sweep->error.message);
     }
-    sweep->done(sweep->data);
-    for (size_t i = 0; i < sweep->count; i++) {
-        /* A child of before an exec is nobody else's to reap; of all others waitid knows nothing. */
-        if (!spared_has(&sweep->spared, sweep->leftovers[i].name)) {
-            waitid(P_PID, (id_t)sweep->leftovers[i].pid, NULL, WEXITED | WNOHANG);
-        }
-        free((char *)sweep->leftovers[i].name);
-        free((char *)sweep->leftovers[i].log_path);
-    }
-    free(sweep->leftovers);
-    spared_done(&sweep->spared);
-    runtime_unref(sweep->runtime);
-    free(sweep);
+    reap(sweep);
+    sweep->what.done(sweep->what.data);
+    sweep_free(sweep);
+    runtime_unref(runtime);
 }
 
-void process_sweep(struct runtime *runtime, const struct runtime_leftover *leftovers, size_t count,
-                   void (*done)(void *data), void *data)
+void process_sweep(struct runtime *runtime, const struct runtime_sweep *what)
 {
     struct sweep *sweep = xcalloc(1, sizeof(*sweep));
+    struct runtime_leftover *leftovers = xcalloc(what->leftover_count, sizeof(*leftovers));
+    char **places = xcalloc(what->place_count, sizeof(char *));
+    for (size_t i = 0; i < what->leftover_count; i++) {
+        leftovers[i] = what->leftovers[i];
+        leftovers[i].name = xstrdup(what->leftovers[i].name);
+        leftovers[i].log_path = xstrdup(what->leftovers[i].log_path);
+    }
+    for (size_t i = 0; i < what->place_count; i++) {
+        places[i] = xstrdup(what->places[i]);
+    }
+    sweep->what = *what;
+    sweep->what.leftovers = leftovers;
+    sweep->what.places = places;
     sweep->runtime = runtime;
     sweep->spared = runtime->adopted;
     runtime->adopted = (struct spared){0};
     spared_sort(&sweep->spared);
-    sweep->leftovers = xcalloc(count, sizeof(*sweep->leftovers));
-    sweep->count = count;
-    for (size_t i = 0; i < count; i++) {
-        sweep->leftovers[i] = leftovers[i];
-        sweep->leftovers[i].name = xstrdup(leftovers[i].name);
-        sweep->leftovers[i].log_path = xstrdup(leftovers[i].log_path);
-    }
-    sweep->done = done;
-    sweep->data = data;
     sweep->work.data = sweep;
     runtime->references++;
     uv_queue_work(runtime->loop, &sweep->work, on_work, on_worked); /* fails only without a function */

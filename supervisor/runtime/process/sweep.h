@@ -22,7 +22,6 @@ bool spared_has(const struct spared *spared, const char *name); /* NULL spares n
 void spared_done(struct spared *spared);
 
 /* See runtime_ops.sweep. */
-void process_sweep(struct runtime *runtime, const struct runtime_leftover *leftovers, size_t count,
-                   void (*done)(void *data), void *data);
+void process_sweep(struct runtime *runtime, const struct runtime_sweep *what);
 
 #endif
