@@ -163,11 +163,12 @@ int server_adopt(struct server *server, const struct state_server *was, struct e
     if (code < 0 && code != -ESRCH)
         return code;
     restore_times(server, was);
-    if (code == 0)
-        server->limits = was->limits; /* in force; what the settings say by now is the farm's to see to */
-    if (code < 0)
+    if (code < 0) {
         tell_end(server);
-    else if (paused)
+        return code;
+    }
+    server->limits = was->limits; /* those of its group may be others now */
+    if (paused)
         server_event(server, EVENT_ADOPTED_PAUSED);
     else
         server_event(server, was->wanted == STATE_STARTING ? EVENT_ADOPTED_STARTING : EVENT_ADOPTED);
