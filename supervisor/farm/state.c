@@ -286,7 +286,8 @@ static bool read_farm(struct state *state, char *line)
     bool good = read_number(value_of(next_word(&line), "started_us"), INT64_MAX, &state->farm_started_at_us) &&
                 read_number(value_of(next_word(&line), "stopping"), 1, &stopping);
     state->stopping = stopping == 1;
-    return good && read_name(value_of(next_word(&line), "enforcement"), state->enforcement, sizeof(state->enforcement)) &&
+    return good &&
+           read_name(value_of(next_word(&line), "enforcement"), state->enforcement, sizeof(state->enforcement)) &&
            !line;
 }
 

@@ -17,7 +17,7 @@
 #define LEAST_DELAY_MS 10 /* from one write to the next: many changes come together */
 #define MOST_DELAY_MS 1000
 #define DELAY_SHARE 10 /* and composing takes at most this fraction of the time: nothing else happens meanwhile */
-#define RETRY_MS 1000               /* after one that failed */
+#define RETRY_MS 1000  /* after one that failed */
 #define FILE_MAX (16 * 1024 * 1024) /* more than SETTINGS_MAX_SERVERS lines need */
 #define ASIDE_MAX 9                 /* files that are kept */
 

@@ -33,7 +33,9 @@ def is_recorded(farm):
     words = {"running": "running", "paused": "paused", "stopped": "stopped", "failed": "failed", "backoff": "restarting"}
     return set(found) == set(entries) and all(
         found[i]["wanted"] == words.get(entry["status"]) and found[i].get("pid") == (entry["pid"] and str(entry["pid"]))
-        and int(found[i]["restarts"]) == entry["restarts"] for i, entry in entries.items()
+        and int(found[i]["restarts"]) == entry["restarts"]
+        and int(found[i]["limits"].split(",")[1]) == entry["limits_configured"]["memory_mb"] * 2**20
+        for i, entry in entries.items()
     )
 
 

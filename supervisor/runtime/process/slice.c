@@ -324,7 +324,9 @@ void leaf_reserve(struct leaf *leaf, const struct limits *limits)
         uint64_t before = slice->reserved[kind], sum = before - leaf->reserved[kind] + figures[kind];
         slice->reserved[kind] = sum;
         leaf->reserved[kind] = figures[kind];
-        if (row->file != NULL && hierarchy->usable && carried(row, sum) != carried(row, before)) {
+        if (row->file != NULL && hierarchy->usable &&
+            (!slice->carries[kind] || carried(row, sum) != carried(row, before))) {
+            slice->carries[kind] = true;
             char path[CGROUP_PATH_MAX * 2], text[32];
             snprintf(path, sizeof(path), "%s/%s", hierarchy->directory, row->file);
             snprintf(text, sizeof(text), "%llu", (unsigned long long)carried(row, sum));

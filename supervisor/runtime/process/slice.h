@@ -120,6 +120,7 @@ struct slice {
     unsigned enabled;           /* CONTROLLER_BITs that farmd switched on in `base` */
 
     uint64_t reserved[RESERVED_COUNT]; /* by all its leaves */
+    bool carries[RESERVED_COUNT];      /* its files say so; before the first time, what an earlier farmd left there */
 
     struct procfs_members *members; /* none: the last look through /proc */
     int64_t members_ns, members_took_ns;
