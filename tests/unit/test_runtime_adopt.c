@@ -131,7 +131,8 @@ static void a_swept_child_is_reaped(void **state)
     pid_t pid = fork_server(fixture, "exit 0");
     wait_for_end(pid);
     struct runtime_leftover leftover = leftover_of(pid);
-    ops->sweep(fixture->runtime, &leftover, 1, on_swept, &swept);
+    struct runtime_sweep sweep = {.leftovers = &leftover, .leftover_count = 1, .done = on_swept, .data = &swept};
+    ops->sweep(fixture->runtime, &sweep);
     assert_true(runtime_fixture_wait(fixture, is_set, &swept));
     assert_int_equal(waitid(P_PID, (id_t)pid, NULL, WEXITED | WNOHANG), -1);
     assert_int_equal(errno, ECHILD);
