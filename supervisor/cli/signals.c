@@ -5,6 +5,7 @@
 
 #include "core/memory.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 
@@ -18,6 +19,22 @@ static void mask(int how)
     pthread_sigmask(how, &set, NULL);
 }
 
+static void *do_nothing(void *unused)
+{
+    return unused;
+}
+
+/* libuv ends the program without a word where the threads of its pool cannot be made. */
+static int check_threads(struct error *err)
+{
+    pthread_t thread;
+    int code = pthread_create(&thread, NULL, do_nothing, NULL);
+    if (code != 0)
+        return error_set_errno(err, code, "no thread can be made here (see ulimit -u, or TasksMax= of the unit)");
+    pthread_join(thread, NULL);
+    return 0;
+}
+
 static void nothing(uv_work_t *work)
 {
     (void)work;
@@ -29,11 +46,15 @@ static void nothing_done(uv_work_t *work, int status)
     (void)status;
 }
 
-void signals_begin(uv_loop_t *loop)
+int signals_begin(uv_loop_t *loop, struct error *err)
 {
     static uv_work_t first;
     signals_hold();
+    int code = check_threads(err);
+    if (code != 0)
+        return code;
     uv_queue_work(loop, &first, nothing, nothing_done); /* makes the pool's threads, all at once */
+    return 0;
 }
 
 void signals_hold(void)

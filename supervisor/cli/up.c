@@ -315,8 +315,12 @@ int cli_up(int argc, char **argv)
     }
     log_setup(settings->log_level, settings->log_format);
     signal(SIGPIPE, SIG_IGN);
+    mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
     uv_loop_init(&up.loop);
-    signals_begin(&up.loop);
+    if (signals_begin(&up.loop, &err) != 0) {
+        settings_free(settings);
+        return give_up(&up, CLI_FAILED, &err);
+    }
     code = run(&up, settings);
     uv_run(&up.loop, UV_RUN_DEFAULT); /* last close callbacks */
     uv_loop_close(&up.loop);

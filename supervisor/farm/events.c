@@ -70,6 +70,7 @@ static const struct reason_row reasons[] = {
     [REASON_STATE_NOT_SAVED] = {"StateNotSaved", true},
     [REASON_LOGS_NOT_KEPT] = {"LogsNotKept", true},
     [REASON_STATISTICS_MISSING] = {"StatisticsMissing", true},
+    [REASON_LIMITS_REFUSED] = {"LimitsRefused", true},
     [REASON_CGROUPS_LEFT] = {"CgroupsLeft", true},
     [REASON_RECOVERED] = {"Recovered", false},
 };

@@ -24,6 +24,7 @@ static int open_runtime(struct farm *farm, struct error *err)
         .enforce = farm->settings->enforce,
         .servers = settings_total_servers(farm->settings),
         .events = server_runtime_events,
+        .farm = farm,
     };
     return farm->ops->open(&farm->runtime, &options, err);
 }

@@ -135,14 +135,30 @@ static double at_most(double value, double most)
     return value < most ? value : most;
 }
 
+/* The sample before, with the figures that one of the two is without made equal: what could not be read for a moment has
+ * not grown, and above all not from nothing. */
+static struct runtime_sample comparable(const struct runtime_sample *before, const struct runtime_sample *now)
+{
+    struct runtime_sample same = *before;
+    unsigned lacking = ~(now->have & before->have);
+    if (lacking & RUNTIME_HAVE_CPU)
+        same.cpu_ns = now->cpu_ns;
+    if (lacking & RUNTIME_HAVE_THROTTLED)
+        same.throttled_ns = now->throttled_ns;
+    if (lacking & RUNTIME_HAVE_IO) {
+        same.io_read = now->io_read;
+        same.io_written = now->io_written;
+    }
+    return same;
+}
+
 static void measure_cgroup(struct server *server, struct sampler_slot *slot, const struct runtime_sample *now,
                            double seconds)
 {
     struct server_stats *stats = &server->stats;
-    const struct runtime_sample *before = &slot->base.sample;
+    const struct runtime_sample earlier = comparable(&slot->base.sample, now), *before = &earlier;
     if (!slot->limits_known) {
-        farm_runtime_ops(server->farm)->limits_in_force(server->process, &slot->limits);
-        slot->limits_known = true;
+        slot->limits_known = farm_runtime_ops(server->farm)->limits_in_force(server->process, &slot->limits);
     }
     double cpu_limit = slot->limits.cpu > 0 ? slot->limits.cpu : machine_cpus();
     double memory_limit = slot->limits.memory > 0 ? (double)slot->limits.memory : machine_memory();
@@ -153,9 +169,11 @@ static void measure_cgroup(struct server *server, struct sampler_slot *slot, con
     /* Summed over the CPUs by some kernels, so it may be more than the time that passed. */
     stats->throttled_percent =
         at_most((double)growth(now->throttled_ns, before->throttled_ns) / 1e9 / seconds * 100, 100);
-    stats->memory = now->memory;
-    stats->memory_percent = (double)now->memory / memory_limit * 100;
-    stats->oom_kills = slot->earlier_oom_kills + now->oom_kills;
+    if (now->have & RUNTIME_HAVE_MEMORY)
+        stats->memory = now->memory;
+    stats->memory_percent = (double)stats->memory / memory_limit * 100;
+    if (now->have & RUNTIME_HAVE_OOM)
+        stats->oom_kills = slot->earlier_oom_kills + now->oom_kills;
     stats->pids = now->pids;
     stats->io_read_per_second = (double)growth(now->io_read, before->io_read) / seconds;
     stats->io_write_per_second = (double)growth(now->io_written, before->io_written) / seconds;
@@ -245,7 +263,7 @@ void sampler_run_began(struct server *server)
 {
     struct sampler_slot *slot = slot_of(server);
     free(steal(&slot->latency));
-    slot->base = (struct base_line){.valid = true, .at_ns = clock_monotonic_ns()};
+    slot->base = (struct base_line){.valid = true, .at_ns = clock_monotonic_ns(), .sample = {.have = ~0U}};
     slot->limits_known = false;
 }
 

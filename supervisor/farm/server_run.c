@@ -187,7 +187,22 @@ static void on_oom(void *owner)
                "a process of %s was OOM-killed at the limit of %s; the server itself goes on", server->name, limit);
 }
 
-const struct runtime_events server_runtime_events = {.on_ready = on_ready, .on_exit = on_exit_, .on_oom = on_oom};
+static void on_trouble(void *farm, enum runtime_trouble trouble, const struct error *err)
+{
+    static const enum trouble troubles[] = {
+        [RUNTIME_TROUBLE_STATISTICS] = TROUBLE_STATISTICS,
+        [RUNTIME_TROUBLE_LIMITS] = TROUBLE_LIMITS,
+        [RUNTIME_TROUBLE_CGROUPS] = TROUBLE_CGROUPS,
+    };
+    farm_trouble(farm, troubles[trouble], err);
+}
+
+const struct runtime_events server_runtime_events = {
+    .on_ready = on_ready,
+    .on_exit = on_exit_,
+    .on_oom = on_oom,
+    .on_trouble = on_trouble,
+};
 
 /* --- while it runs --- */
 

@@ -79,21 +79,24 @@ void state_free(struct state *state)
     free(state);
 }
 
-static void read_boot_id(char out[BOOT_ID_LENGTH + 1])
+/* Read once: it stays, and there may be no descriptor for it later. */
+static const char *boot_id(void)
 {
-    cleanup_close int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? read(fd, out, BOOT_ID_LENGTH) : 0;
-    out[n > 0 ? n : 0] = '\0';
+    static char id[BOOT_ID_LENGTH + 1];
+    if (*id == '\0') {
+        cleanup_close int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd >= 0 ? read(fd, id, BOOT_ID_LENGTH) : 0;
+        id[n == BOOT_ID_LENGTH ? n : 0] = '\0';
+    }
+    return id;
 }
 
 /* --- writing --- */
 
 void state_begin(struct buffer *out, int64_t farm_started_at_us, bool stopping, const char *enforcement)
 {
-    char boot_id[BOOT_ID_LENGTH + 1];
-    read_boot_id(boot_id);
-    buffer_printf(out, MAGIC "%d\nboot %s\nfarm started_us=%" PRId64 " stopping=%d enforcement=%s\n", VERSION, boot_id,
-                  farm_started_at_us, stopping, enforcement);
+    buffer_printf(out, MAGIC "%d\nboot %s\nfarm started_us=%" PRId64 " stopping=%d enforcement=%s\n", VERSION,
+                  boot_id(), farm_started_at_us, stopping, enforcement);
 }
 
 static bool has_control(const char *text)
@@ -326,7 +329,6 @@ static char *next_line(char **rest)
 
 static int check_first_lines(char **rest, struct error *err)
 {
-    char boot_id[BOOT_ID_LENGTH + 1];
     int64_t version;
     const char *first = next_line(rest);
     if (!first || strncmp(first, MAGIC, strlen(MAGIC)) != 0 || !read_number(first + strlen(MAGIC), INT32_MAX, &version))
@@ -335,10 +337,9 @@ static int check_first_lines(char **rest, struct error *err)
         return error_set(err, EPROTO, "is of %s version of farmd (its format is %" PRId64 ", this one's %d)",
                          version > VERSION ? "a newer" : "an older", version, VERSION);
     const char *boot = next_line(rest);
-    read_boot_id(boot_id);
     if (!boot || strncmp(boot, "boot ", 5) != 0)
         return error_set(err, EBADMSG, "is not whole");
-    return strcmp(boot + 5, boot_id) == 0 ? 0 : error_set(err, ESTALE, "is of another boot of a machine");
+    return strcmp(boot + 5, boot_id()) == 0 ? 0 : error_set(err, ESTALE, "is of another boot of a machine");
 }
 
 int state_parse(char *text, size_t length, struct state **result, struct error *err)

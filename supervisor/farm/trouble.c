@@ -39,6 +39,7 @@ static const struct {
     [TROUBLE_LOGS] = {REASON_LOGS_NOT_KEPT, "logs are not kept as they should be", "logs are kept again"},
     [TROUBLE_STATISTICS] = {REASON_STATISTICS_MISSING, "some servers go without statistics",
                             "all servers have statistics again"},
+    [TROUBLE_LIMITS] = {REASON_LIMITS_REFUSED, "limits are not in force", "limits are in force again"},
     [TROUBLE_CGROUPS] = {REASON_CGROUPS_LEFT, "cgroups of ended servers are still there", "these cgroups are removed"},
 };
 _Static_assert(sizeof(rows) / sizeof(rows[0]) == TROUBLE_COUNT, "one row for each trouble");

@@ -19,6 +19,7 @@ enum trouble {
     TROUBLE_STATE,      /* writing the state file */
     TROUBLE_LOGS,       /* bounding the servers' logs, or room for them */
     TROUBLE_STATISTICS, /* reading them */
+    TROUBLE_LIMITS,     /* putting them in force */
     TROUBLE_CGROUPS,    /* removing those of ended servers */
     TROUBLE_COUNT
 };

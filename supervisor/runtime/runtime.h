@@ -48,12 +48,21 @@ struct runtime_exit {
     char detail[160]; /* what the program said through the readiness pipe before it ended, or "" */
 };
 
+/* What the runtime is in want of, or the kernel refuses it; of all servers together. */
+enum runtime_trouble {
+    RUNTIME_TROUBLE_STATISTICS, /* some servers have none */
+    RUNTIME_TROUBLE_LIMITS,     /* a limit that is refused; limits_in_force tells which are not in force */
+    RUNTIME_TROUBLE_CGROUPS,    /* those of ended servers cannot be removed yet */
+};
+
 /* Told to the owner of a process, from the loop, never from inside a call of the runtime. */
 struct runtime_events {
     void (*on_ready)(void *owner); /* said so through the readiness pipe */
     void (*on_exit)(void *owner,
                     const struct runtime_exit *exit); /* the whole group is gone; the process is freed after */
     void (*on_oom)(void *owner);                      /* a process of it was OOM-killed and the main one lives */
+    /* May be NULL. After each try that failed, and with err NULL when all is well again; also from inside a call. */
+    void (*on_trouble)(void *farm, enum runtime_trouble trouble, const struct error *err);
 };
 
 /* Cumulative figures of one server; a figure that is not accounted here has its bit in `have` clear. */
@@ -142,6 +151,7 @@ struct runtime_options {
     enum enforce_mode enforce;
     unsigned servers; /* how many there will be, to warn of what will not suffice */
     struct runtime_events events;
+    void *farm; /* for on_trouble */
 };
 
 struct runtime_ops {
@@ -182,7 +192,8 @@ struct runtime_ops {
     int (*pause)(struct runtime_process *process, struct error *err); /* freezes everything of it */
     int (*resume)(struct runtime_process *process, struct error *err);
     int (*set_limits)(struct runtime_process *process, const struct limits *limits, struct error *err);
-    void (*limits_in_force)(const struct runtime_process *process, struct runtime_limits_in_force *limits);
+    /* False, and none, when they cannot be read now: ask again. */
+    bool (*limits_in_force)(const struct runtime_process *process, struct runtime_limits_in_force *limits);
     void (*sample)(struct runtime_process *process, struct runtime_sample *sample);
     /* Reads the kernel's files anew, so it is for one server at a time; nothing is known where there are none. */
     void (*pressure)(const struct runtime_process *process, struct runtime_pressure pressure[RUNTIME_RESOURCE_COUNT]);

@@ -6,8 +6,11 @@
 
 #include <dirent.h>
 #include <dlfcn.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -100,20 +103,17 @@ int pipe2(int ends[2], int flags)
     return fails("pipe2", "", -1) ? -1 : REAL(pipe2)(ends, flags);
 }
 
-int epoll_create1(int flags);
 int epoll_create1(int flags)
 {
     return fails("epoll_create1", "", -1) ? -1 : REAL(epoll_create1)(flags);
 }
 
-struct epoll_event;
-int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
 int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
 {
-    return fails("epoll_ctl", NULL, fd) ? -1 : REAL(epoll_ctl)(epoll, operation, fd, event);
+    return operation == EPOLL_CTL_ADD && fails("epoll_ctl", NULL, fd) ? -1
+                                                                      : REAL(epoll_ctl)(epoll, operation, fd, event);
 }
 
-int pidfd_open(pid_t pid, unsigned flags);
 int pidfd_open(pid_t pid, unsigned flags)
 {
     return fails("pidfd_open", "", -1) ? -1 : REAL(pidfd_open)(pid, flags);
@@ -200,8 +200,6 @@ long syscall(long number, ...)
 }
 
 /* Returns the error instead of setting errno, as threads do. */
-int pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict attributes, void *(*run)(void *),
-                   void *restrict argument);
 int pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict attributes, void *(*run)(void *),
                    void *restrict argument)
 {

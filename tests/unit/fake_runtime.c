@@ -444,9 +444,10 @@ static int fake_set_limits(struct runtime_process *process, const struct limits 
     return 0;
 }
 
-static void fake_limits_in_force(const struct runtime_process *process, struct runtime_limits_in_force *limits)
+static bool fake_limits_in_force(const struct runtime_process *process, struct runtime_limits_in_force *limits)
 {
     *limits = fake.limits[process->id];
+    return true;
 }
 
 static void fake_take_sample(struct runtime_process *process, struct runtime_sample *sample)

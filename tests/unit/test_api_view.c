@@ -21,10 +21,11 @@ static pid_t played_pid(const struct runtime_process *process)
     return 4711;
 }
 
-static void played_limits(const struct runtime_process *process, struct runtime_limits_in_force *limits)
+static bool played_limits(const struct runtime_process *process, struct runtime_limits_in_force *limits)
 {
     (void)process;
     *limits = (struct runtime_limits_in_force){.cpu = 0.5, .memory = 256 << 20, .pids = 64};
+    return true;
 }
 
 static bool played_has_pressure;

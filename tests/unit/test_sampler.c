@@ -103,6 +103,7 @@ static void test_a_limit_that_is_not_in_force(void **state)
     struct server *server = make_running();
     *fake_limits(1) = (struct runtime_limits_in_force){0};
     sampler_limits_changed(server);
+    fake_sample(1)->have = RUNTIME_HAVE_MEMORY;
     fake_sample(1)->memory = 64 << 20;
     next_sample(server);
     assert_true(server->stats.memory_percent < 25.0); /* of the machine */
@@ -111,6 +112,33 @@ static void test_a_limit_that_is_not_in_force(void **state)
     struct sample_point point;
     assert_int_equal(sampler_points(server, 0, &point, 1), 1);
     assert_true(point.requests_per_second < 0);
+}
+
+/* What cannot be read for a while has neither gone nor come back from nothing. */
+static void test_a_figure_that_is_missing_for_a_while(void **state)
+{
+    (void)state;
+    struct server *server = make_running();
+    struct runtime_sample *sample = fake_sample(1);
+    const struct runtime_sample all = {.have =
+                                           RUNTIME_HAVE_CPU | RUNTIME_HAVE_MEMORY | RUNTIME_HAVE_OOM | RUNTIME_HAVE_IO,
+                                       .cpu_ns = 3600000000000,
+                                       .memory = 64 << 20,
+                                       .oom_kills = 2,
+                                       .io_read = 1000000000000};
+    *sample = all;
+    next_sample(server);
+    next_sample(server);
+    assert_true(server->stats.cpu_cores == 0);
+    for (int i = 0; i < 2; i++) {
+        *sample = i == 0 ? (struct runtime_sample){0} : all;
+        next_sample(server);
+        assert_true(server->stats.cpu_cores == 0);
+        assert_true(server->stats.io_read_per_second == 0);
+        assert_int_equal(server->stats.memory, 64 << 20);
+        assert_int_equal(server->stats.oom_kills, 2);
+        assert_int_equal(server->stats.have, sample->have);
+    }
 }
 
 static void test_runs_are_not_mixed(void **state)
@@ -181,6 +209,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_rates),
         TEST(test_a_limit_that_is_not_in_force),
+        TEST(test_a_figure_that_is_missing_for_a_while),
         TEST(test_runs_are_not_mixed),
         TEST(test_figures_that_go_back),
         TEST(test_all_are_sampled_within_a_second),

@@ -89,8 +89,12 @@ int process_adopt(struct runtime *runtime, const struct runtime_adoption *adopti
         find_counters(process);
     }
     *paused = !ended && is_paused(&leaf, adoption);
-    runtime->references++;
-    process_watch(process);
+    rc = process_watch(process, err);
+    if (rc != 0) {
+        leaf_close(&process->leaf);
+        process_close_handles(process);
+        return rc;
+    }
     spared_add(&runtime->adopted, process->leaf.name);
     *result = process;
     return 0;

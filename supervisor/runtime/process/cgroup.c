@@ -107,27 +107,3 @@ int cgroup_place_set(const struct cgroup_place *place, const struct cgroup_value
     cgroup_free(&object);
     return code == 0 ? 0 : set_error(err, code, "change", place->name);
 }
-
-int cgroup_place_remove(const struct cgroup_place *place)
-{
-    struct cgroup *object = make_object(place, NULL);
-    if (object == NULL) {
-        return -ENOMEM;
-    }
-    /* Only when empty: otherwise libcgroup moves what is inside to the parent, out of the limits. */
-    int code = cgroup_delete_cgroup_ext(object, CGFLAG_DELETE_EMPTY_ONLY);
-    cgroup_free(&object);
-    switch (code) {
-    case 0:
-    case ECGROUPNOTEXIST:
-        return 0;
-    case ECGNONEMPTY:
-        return -EBUSY;
-    case ECGOTHER: {
-        int system_code = cgroup_get_last_errno();
-        return system_code == ENOENT ? 0 : system_code > 0 ? -system_code : -EIO;
-    }
-    default:
-        return -EIO;
-    }
-}

@@ -1,12 +1,13 @@
 /*
  * What libcgroup does for farmd, and the only file that includes it: find the hierarchies, create the slice, change
- * settings, remove cgroups. Apart so that the rest neither knows its types nor its error numbers.
+ * settings. Apart so that the rest neither knows its types nor its error numbers.
  *
  * Not left to libcgroup, because it cannot or takes too long: reading statistics (its iterators open a file by path for
  * every value), reading limits back (cgroup_get_cgroup reads every file of a controller, and gives up at the first that
  * is write-only), making a leaf with its first values (it reads all of /proc/mounts again for each controller and each value:
- * more than half of the time that starting a server took), birth in a cgroup (clone3), cgroup.kill, cgroup.freeze, and v1's freezer. Those work on the
- * files below the paths that are found here.
+ * more than half of the time that starting a server took), removing cgroups (it tells success where the kernel has refused
+ * because one is busy), birth in a cgroup (clone3), cgroup.kill, cgroup.freeze, and v1's freezer. Those work on the files
+ * below the paths that are found here.
  */
 #ifndef SUPERVISOR_RUNTIME_PROCESS_CGROUP_H
 #define SUPERVISOR_RUNTIME_PROCESS_CGROUP_H
@@ -59,8 +60,5 @@ int cgroup_place_create(const struct cgroup_place *place, struct error *err);
 
 /* Writes one value to a cgroup that exists. */
 int cgroup_place_set(const struct cgroup_place *place, const struct cgroup_value *value, struct error *err);
-
-/* Removes an empty cgroup from all its controllers: 0 also when it was gone, -EBUSY when something is left inside. */
-int cgroup_place_remove(const struct cgroup_place *place);
 
 #endif

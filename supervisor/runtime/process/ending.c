@@ -5,7 +5,6 @@
 #include "supervisor/runtime/process/process.h"
 
 #include "core/clock.h"
-#include "core/log.h"
 
 #include <signal.h>
 #include <string.h>
@@ -14,7 +13,8 @@
 #define RETRY_FIRST_MS 1
 #define RETRY_MAX_MS 50
 #define ROUNDS_PER_TURN 8 /* of the loop: a round reads, kills and removes cgroups, some ms of system calls */
-#define ENDING_MAX_NS (5 * NS_PER_SECOND)
+#define ENDING_MAX_NS (5 * NS_PER_SECOND) /* for what does not die */
+#define REMOVAL_MAX_NS (100 * NS_PER_MS)  /* for an empty cgroup, which the server may as well start in again */
 
 static void tell_exit(struct runtime_process *process)
 {
@@ -57,16 +57,16 @@ static void end_round(struct runtime_process *process)
         process->exit.oom_killed = ended_by_oom(process);
     }
     int rc = ops->kill(&process->leaf);
-    if (rc == 0) {
+    bool is_empty = rc == 0;
+    if (is_empty) {
         rc = ops->remove(&process->leaf);
     }
     if (rc == 0) {
         tell_exit(process);
         return;
     }
-    if (clock_monotonic_ns() - process->ending_since_ns > ENDING_MAX_NS) {
-        log_warning("%s: its cgroup is not empty %d s after its end (%s); it is left behind", process->leaf.name,
-                    (int)(ENDING_MAX_NS / NS_PER_SECOND), strerror(-rc));
+    if (clock_monotonic_ns() - process->ending_since_ns > (is_empty ? REMOVAL_MAX_NS : ENDING_MAX_NS)) {
+        lingering_add(process->runtime->lingering, &process->leaf, rc);
         tell_exit(process);
         return;
     }

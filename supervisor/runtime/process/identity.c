@@ -28,8 +28,13 @@ static int look_up(const char *user, struct identity *identity, struct error *er
 {
     bool is_nobody = strcmp(user, NOBODY) == 0;
     *identity = (struct identity){.change = true};
+    errno = 0;
     struct passwd *entry = getpwnam(user);
     int64_t number;
+    if (entry == NULL && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EIO)) {
+        return error_set_errno(err, errno, "cannot look up the user \"%s\"",
+                               user); /* says nothing of whether there is one */
+    }
     if (entry != NULL) {
         identity->uid = entry->pw_uid;
         identity->gid = entry->pw_gid;

@@ -4,17 +4,19 @@
  */
 #include "supervisor/runtime/process/slice.h"
 
-#include "core/log.h"
+#include "core/clock.h"
 #include "core/memory.h"
 #include "supervisor/runtime/process/descriptors.h"
 #include "supervisor/runtime/process/kernel_file.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#define STATS_RETRY_NS (2 * NS_PER_SECOND)
 #define CACHE_MATTERS_FROM (32U << 20) /* bytes, where there is no limit to compare with */
 
 void leaf_close(struct leaf *leaf)
@@ -24,37 +26,51 @@ void leaf_close(struct leaf *leaf)
         leaf->stats[i] = -1;
     }
     leaf->stats_open = false;
+    leaf->slice->leaves_without_stats -= leaf->stats_retry_ns != 0;
+    leaf->stats_retry_ns = 0;
 }
 
-/* Told once: each server that goes without would say the same. */
-static bool stats_fit(struct slice *slice)
+/* Opens those that are not open. 0 also when one is not there; or why it could not be opened now. */
+static int open_missing(struct leaf *leaf, struct error *err)
 {
-    struct error err = {0};
-    if (descriptors_check(DESCRIPTORS_KEPT_BY_STATS, &err) == 0) {
-        return true;
+    const struct slice *slice = leaf->slice;
+    int rc = descriptors_check(DESCRIPTORS_KEPT_BY_STATS, err);
+    for (size_t i = 0; rc == 0 && i < LEAF_STAT_COUNT; i++) {
+        char path[CGROUP_PATH_MAX];
+        const struct leaf_stat_row *row = &slice->ops->stats[i];
+        if (leaf->stats[i] >= 0 || row->file == NULL || !slice->hierarchies[row->controller].usable) {
+            continue;
+        }
+        leaf_path(leaf, row->controller, row->file, path);
+        leaf->stats[i] = open(path, O_RDONLY | O_CLOEXEC);
+        if (leaf->stats[i] < 0 && errno != ENOENT) {
+            rc = error_set_errno(err, errno, "opening %s", path);
+        }
     }
-    if (!slice->missing_stats_told) {
-        slice->missing_stats_told = true;
-        log_warning("some servers go without statistics: %s", err.message);
-    }
-    return false;
+    return rc;
 }
 
+/* A leaf that goes without for a while gets them later. */
 static void open_stats(struct leaf *leaf)
 {
-    if (leaf->stats_open) {
+    struct slice *slice = leaf->slice;
+    int64_t now_ns = clock_monotonic_ns();
+    struct error err;
+    if (leaf->stats_open && (leaf->stats_retry_ns == 0 || now_ns < leaf->stats_retry_ns)) {
         return;
     }
-    leaf->stats_open = true;
-    struct slice *slice = leaf->slice;
-    bool fit = stats_fit(slice);
-    for (size_t i = 0; i < LEAF_STAT_COUNT; i++) {
-        char path[CGROUP_PATH_MAX];
+    for (size_t i = 0; !leaf->stats_open && i < LEAF_STAT_COUNT; i++) {
         leaf->stats[i] = -1;
-        if (fit && slice->ops->stats[i].file != NULL && slice->hierarchies[slice->ops->stats[i].controller].usable) {
-            leaf_path(leaf, slice->ops->stats[i].controller, slice->ops->stats[i].file, path);
-            leaf->stats[i] = open(path, O_RDONLY | O_CLOEXEC);
-        }
+    }
+    leaf->stats_open = true;
+    bool lacked = leaf->stats_retry_ns != 0, lacks = open_missing(leaf, &err) != 0;
+    leaf->stats_retry_ns = lacks ? now_ns + STATS_RETRY_NS : 0;
+    slice->leaves_without_stats += lacks;
+    slice->leaves_without_stats -= lacked;
+    if (lacks) {
+        slice_trouble(slice, RUNTIME_TROUBLE_STATISTICS, &err);
+    } else if (lacked && slice->leaves_without_stats == 0) {
+        slice_trouble(slice, RUNTIME_TROUBLE_STATISTICS, NULL);
     }
 }
 

@@ -3,7 +3,7 @@
  */
 #include "supervisor/runtime/process/process.h"
 
-#include "core/log.h"
+#include "core/clock.h"
 #include "core/memory.h"
 #include "supervisor/runtime/process/descriptors.h"
 #include "supervisor/runtime/process/port.h"
@@ -44,7 +44,7 @@ void process_close_handles(struct runtime_process *process)
     uv_handle_t *const handles[] = {(uv_handle_t *)&process->exit_poll, (uv_handle_t *)&process->ready.poll,
                                     (uv_handle_t *)&process->timer};
     for (size_t i = 0; i < ARRAY_SIZE(handles); i++) {
-        if (handles[i]->loop != NULL && !uv_is_closing(handles[i])) { /* an adopted one has no readiness pipe */
+        if (handles[i]->loop != NULL && !uv_is_closing(handles[i])) { /* not all may have been made */
             uv_close(handles[i], on_handle_closed);
         }
     }
@@ -263,7 +263,8 @@ static int spawn_into_leaf(struct runtime *runtime, const struct runtime_spec *s
     if (rc != 0) {
         return rc;
     }
-    rc = leaf_create(runtime->slice, spec->name, &spec->limits, &process->leaf, err);
+    rc = lingering_reuse(runtime->lingering, spec->name, err);
+    rc = rc == 0 ? leaf_create(runtime->slice, spec->name, &spec->limits, &process->leaf, err) : rc;
     if (rc != 0) {
         return rc;
     }
@@ -285,24 +286,46 @@ static int spawn_into_leaf(struct runtime *runtime, const struct runtime_spec *s
     return 0;
 }
 
-/* The child runs: nothing may fail from here on. A descriptor that cannot be polled ends farmd's libuv contract (epoll out
- * of memory), and is treated as memory running out is everywhere. */
-void process_watch(struct runtime_process *process)
+int process_watch(struct runtime_process *process, struct error *err)
 {
     uv_loop_t *loop = process->runtime->loop;
-    bool has_pipe = process->ready.fd >= 0;
-    uv_timer_init(loop, &process->timer);
-    if (uv_poll_init(loop, &process->exit_poll, process->pidfd) != 0 ||
-        (has_pipe && uv_poll_init(loop, &process->ready.poll, process->ready.fd) != 0)) {
-        log_error("out of memory watching %s", process->leaf.name);
-        abort();
-    }
+    process->runtime->references++;
     process->exit_poll.data = process->ready.poll.data = process->timer.data = process;
-    process->open_handles = has_pipe ? 3 : 2;
+    uv_timer_init(loop, &process->timer);
+    process->open_handles = 1;
+    int rc = uv_poll_init(loop, &process->exit_poll, process->pidfd);
+    process->open_handles += rc == 0;
+    if (rc == 0 && process->ready.fd >= 0) { /* an adopted one has no readiness pipe */
+        rc = uv_poll_init(loop, &process->ready.poll, process->ready.fd);
+        process->open_handles += rc == 0;
+    }
+    if (rc != 0) {
+        return error_set_errno(err, -rc, "cannot watch process %d", (int)process->pid);
+    }
     uv_poll_start(&process->exit_poll, UV_READABLE, on_exited);
-    if (has_pipe) {
+    if (process->ready.fd >= 0) {
         uv_poll_start(&process->ready.poll, UV_READABLE | UV_DISCONNECT, on_ready_readable);
     }
+    return 0;
+}
+
+/* A child that cannot be watched must not run. */
+static void abandon(struct runtime_process *process)
+{
+    process->state = PROCESS_TOLD;
+    kill(process->pid, SIGKILL);
+    while (waitpid(process->pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+    process->leaf.dead_ns = clock_monotonic_ns();
+    int rc = process->leaf.slice->ops->remove(&process->leaf);
+    if (rc != 0) {
+        lingering_add(process->runtime->lingering, &process->leaf, rc);
+    }
+    leaf_close(&process->leaf);
+    if (process->counters_path != NULL) {
+        unlink(process->counters_path);
+    }
+    process_close_handles(process);
 }
 
 int process_start(struct runtime *runtime, const struct runtime_spec *spec, void *owner,
@@ -333,8 +356,12 @@ int process_start(struct runtime *runtime, const struct runtime_spec *spec, void
         free(process);
         return rc;
     }
-    runtime->references++;
-    process_watch(process);
+    rc = process_watch(process, err);
+    if (rc != 0) {
+        abandon(process);
+        return rc;
+    }
+    process->start_time = procfs_start_time(process->pid); /* now, while there is a descriptor to be had for it */
     *result = process;
     return 0;
 }

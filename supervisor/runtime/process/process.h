@@ -4,12 +4,13 @@
  *
  * A run goes RUNNING → ENDING → TOLD. ENDING begins when the main process is reaped: what is left of it is killed and its
  * cgroup removed, in rounds that wait for their turn, so that neither one that is slow to die nor hundreds that end at
- * once delay anybody else. TOLD: on_exit was
- * called, only handles are still closing.
+ * once delay anybody else; what takes too long is left to lingering.h. TOLD: on_exit was called, only handles are still
+ * closing.
  */
 #ifndef SUPERVISOR_RUNTIME_PROCESS_PROCESS_H
 #define SUPERVISOR_RUNTIME_PROCESS_PROCESS_H
 
+#include "supervisor/runtime/process/lingering.h"
 #include "supervisor/runtime/process/ready_pipe.h"
 #include "supervisor/runtime/process/slice.h"
 #include "supervisor/runtime/process/spawn.h"
@@ -22,6 +23,7 @@ struct runtime {
     uv_loop_t *loop;
     struct runtime_events events;
     struct slice *slice;
+    struct lingering *lingering;
     char *counters_directory;
     struct sock_fprog *filter; /* farm-worker's; NULL: none */
     struct identities identities;
@@ -70,7 +72,9 @@ void process_sample(struct runtime_process *process, struct runtime_sample *samp
 
 /* What a start and an adoption have in common. */
 int process_map_counters(struct runtime_process *process, int fd, struct error *err);
-void process_watch(struct runtime_process *process);         /* its end, and its readiness pipe if it has one */
+/* When it fails nothing is watched; process_close_handles all the same. */
+int process_watch(struct runtime_process *process,
+                  struct error *err);                        /* its end, and its readiness pipe if it has one */
 void process_close_handles(struct runtime_process *process); /* it is freed when they are closed */
 
 /* ending.c: what follows when the main process is reaped. The queue of the ending is on the runtime's loop. */

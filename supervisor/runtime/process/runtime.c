@@ -79,6 +79,9 @@ static int open_runtime(struct runtime **result, const struct runtime_options *o
         runtime_unref(runtime);
         return rc;
     }
+    runtime->slice->on_trouble = options->events.on_trouble;
+    runtime->slice->farm = options->farm;
+    runtime->lingering = lingering_new(runtime->loop, runtime->slice);
     process_ender_init(runtime);
     *result = runtime;
     return 0;
@@ -89,6 +92,7 @@ _Static_assert(CONTROLLER_COUNT <= RUNTIME_MAX_PLACES, "a place for each hierarc
 static void close_runtime(struct runtime *runtime)
 {
     if (runtime != NULL) {
+        lingering_free(runtime->lingering);
         slice_close(runtime->slice);
         runtime->slice = NULL;
         rmdir(runtime->counters_directory);
@@ -158,10 +162,12 @@ static int set_limits(struct runtime_process *process, const struct limits *limi
     return process->state != PROCESS_RUNNING ? 0 : leaf_set_limits(&process->leaf, limits, err);
 }
 
-static void limits_in_force(const struct runtime_process *process, struct runtime_limits_in_force *limits)
+static bool limits_in_force(const struct runtime_process *process, struct runtime_limits_in_force *limits)
 {
     /* Reading them back is remembered, which changes nothing for the caller. */
-    *limits = *leaf_limits((struct leaf *)&process->leaf);
+    const struct runtime_limits_in_force *known = leaf_limits((struct leaf *)&process->leaf);
+    *limits = known != NULL ? *known : (struct runtime_limits_in_force){0};
+    return known != NULL;
 }
 
 static void pressure(const struct runtime_process *process, struct runtime_pressure figures[RUNTIME_RESOURCE_COUNT])

@@ -4,7 +4,6 @@
  */
 #include "supervisor/runtime/process/slice.h"
 
-#include "core/log.h"
 #include "core/memory.h"
 #include "core/units.h"
 #include "supervisor/runtime/process/kernel_file.h"
@@ -21,6 +20,13 @@
 #include <unistd.h>
 
 #define CPU_ROUNDED 2e-5 /* cores: the kernel counts a quota in microseconds of 100 ms */
+
+void slice_trouble(const struct slice *slice, enum runtime_trouble trouble, const struct error *err)
+{
+    if (slice->on_trouble != NULL) {
+        slice->on_trouble(slice->farm, trouble, err);
+    }
+}
 
 static void set_warning(struct slice *slice, enum enforce_mode enforce, const char *reason)
 {
@@ -163,6 +169,9 @@ int leaf_create(struct slice *slice, const char *name, const struct limits *limi
 static bool limits_hold(struct leaf *leaf, const struct limits *limits)
 {
     const struct runtime_limits_in_force *now = leaf_limits(leaf);
+    if (now == NULL) {
+        return false;
+    }
     const struct slice_hierarchy *hierarchies = leaf->slice->hierarchies;
     const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE); /* the kernel rounds down to whole ones */
     bool hold = true;
@@ -218,10 +227,9 @@ int leaf_set_limits(struct leaf *leaf, const struct limits *limits, struct error
 const struct runtime_limits_in_force *leaf_limits(struct leaf *leaf)
 {
     if (!leaf->in_force_known) {
-        leaf->slice->ops->read_limits(leaf);
-        leaf->in_force_known = true;
+        leaf->in_force_known = leaf->slice->ops->read_limits(leaf) == 0;
     }
-    return &leaf->in_force;
+    return leaf->in_force_known ? &leaf->in_force : NULL;
 }
 
 void leaf_path(const struct leaf *leaf, enum controller controller, const char *file, char path[CGROUP_PATH_MAX])
@@ -255,6 +263,28 @@ int leaf_make(struct leaf *leaf, struct error *err)
     return 0;
 }
 
+int leaf_remove(struct leaf *leaf)
+{
+    const struct slice_hierarchy *hierarchies = leaf->slice->hierarchies;
+    const char *last = "";
+    int rc = 0;
+    for (int c = 0; c < CONTROLLER_COUNT; c++) {
+        char path[CGROUP_PATH_MAX];
+        if (!hierarchies[c].usable || strcmp(hierarchies[c].directory, last) == 0) {
+            continue;
+        }
+        last = hierarchies[c].directory;
+        leaf_path(leaf, (enum controller)c, "", path);
+        if (rmdir(path) != 0 && errno != ENOENT && rc == 0) {
+            rc = -errno;
+        }
+    }
+    if (rc == 0) {
+        leaf_reserve(leaf, NULL);
+    }
+    return rc;
+}
+
 static int write_value(const struct leaf *leaf, bool create, const struct cgroup_value *value, struct error *err)
 {
     const struct slice *slice = leaf->slice;
@@ -283,16 +313,25 @@ int leaf_uses_more(const struct leaf *leaf, uint64_t wanted, struct error *err)
     return error_set(err, EBUSY, "%s uses %s, more than %s", leaf->name, used_text, wanted_text);
 }
 
+/* What may be otherwise at the next try. */
+static bool is_want(int code)
+{
+    return code == ENOMEM || code == EMFILE || code == ENFILE || code == EAGAIN || code == EBUSY || code == ENOSPC;
+}
+
 int leaf_write(struct leaf *leaf, bool create, const struct cgroup_value *values, size_t count, struct error *err)
 {
+    bool all = true;
     for (size_t i = 0; i < count; i++) {
         const struct cgroup_value *value = &values[i];
         struct error reason = {0};
         if (!leaf->slice->hierarchies[value->controller].usable || write_value(leaf, create, value, &reason) == 0) {
             continue;
         }
-        if (create && !leaf->slice->required) {
-            log_warning("%s: %s = %s: %s", leaf->name, value->file, value->text, reason.message);
+        if (create && !leaf->slice->required && !is_want(reason.code)) {
+            error_set(&reason, reason.code, "%s: %s = %s: %s", leaf->name, value->file, value->text, reason.message);
+            slice_trouble(leaf->slice, RUNTIME_TROUBLE_LIMITS, &reason);
+            all = false;
         } else if (value->controller == CONTROLLER_MEMORY && reason.code == EBUSY) {
             return leaf_uses_more(leaf, kernel_text_number(value->text, 0), err);
         } else {
@@ -300,6 +339,9 @@ int leaf_write(struct leaf *leaf, bool create, const struct cgroup_value *values
             int code = !create && reason.code == EINVAL ? EBUSY : reason.code;
             return error_set(err, code, "%s: %s = %s: %s", leaf->name, value->file, value->text, reason.message);
         }
+    }
+    if (create && all) {
+        slice_trouble(leaf->slice, RUNTIME_TROUBLE_LIMITS, NULL);
     }
     return 0;
 }

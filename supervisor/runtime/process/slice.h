@@ -41,6 +41,7 @@ struct leaf {
     char name[LEAF_NAME_MAX]; /* "server-7" */
     bool is_new;              /* no cgroup of this name was there before: its counters began at 0 */
     bool stats_open;
+    int64_t stats_retry_ns; /* when to try again to open what could not be opened for want of something; 0: no need */
     int stats[LEAF_STAT_COUNT]; /* -1 where there is none */
     struct limits asked;
     bool in_force_known;
@@ -81,14 +82,15 @@ struct slice_ops {
     int (*apply)(struct leaf *leaf, const struct limits *limits, bool create, struct error *err);
     /* What a leaf with these limits reserves, in the kernel's figures; NULL: nothing ever. */
     void (*reserved)(const struct limits *limits, uint64_t figures[RESERVED_COUNT]);
-    void (*read_limits)(struct leaf *leaf); /* fills in_force from the kernel's files */
+    int (*read_limits)(struct leaf *leaf); /* fills in_force from the kernel's files; or a negative code */
     /* Whether the process of an earlier run is where it belongs: 0 or -ESTALE. Nothing is changed. */
     int (*recognise)(const struct leaf *leaf, const struct runtime_leftover *leftover, struct error *err);
     int (*entry)(struct leaf *leaf, struct leaf_entry *entry, struct error *err);
     void (*sample)(const struct leaf *leaf, struct runtime_sample *sample); /* its descriptors are open */
     int (*freeze)(struct leaf *leaf, bool frozen, struct error *err);
     bool (*frozen)(const struct leaf *leaf, bool recorded); /* `recorded`: as an earlier run noted it down */
-    /* SIGKILL to everything inside now, frozen or not. 0 when nothing was left, -EBUSY when there was: ask again. */
+    /* SIGKILL to everything inside now, frozen or not. 0 when nothing was left; -EBUSY when there was, or another code
+     * when that cannot be seen: ask again. */
     int (*kill)(struct leaf *leaf);
     int (*remove)(struct leaf *leaf); /* 0 or -EBUSY, -EIO, …; may be asked again */
     /* Whatever an earlier slice of this name left behind but for the spared leaves, killed and removed as far as it can be
@@ -112,7 +114,9 @@ struct slice {
     char warning[SLICE_WARNING_MAX];
     struct slice_hierarchy hierarchies[CONTROLLER_COUNT]; /* v2: all the same directory */
     bool has_memsw;                                       /* v1: swap is limited with memory */
-    bool missing_stats_told;
+    void (*on_trouble)(void *farm, enum runtime_trouble trouble, const struct error *err); /* may be NULL */
+    void *farm;
+    unsigned leaves_without_stats; /* for want of descriptors, for now */
 
     /* v2: what has to be undone at close */
     char base[CGROUP_PATH_MAX]; /* the cgroup that the slice lies in */
@@ -127,6 +131,7 @@ struct slice {
 };
 
 /* Finds out what can be enforced and makes the slice. `name` is its whole name. */
+void slice_trouble(const struct slice *slice, enum runtime_trouble trouble, const struct error *err);
 int slice_open(struct slice **slice, const char *name, enum enforce_mode enforce, struct error *err);
 void slice_close(struct slice *slice); /* after its leaves; NULL is fine */
 
@@ -141,7 +146,7 @@ int leaf_adopt(struct slice *slice, const struct runtime_adoption *adoption, int
                struct error *err);
 /* All or nothing: -EBUSY with the figure when more memory is in use than it is to have. */
 int leaf_set_limits(struct leaf *leaf, const struct limits *limits, struct error *err);
-const struct runtime_limits_in_force *leaf_limits(struct leaf *leaf);
+const struct runtime_limits_in_force *leaf_limits(struct leaf *leaf); /* NULL when they cannot be read now */
 void leaf_sample(struct leaf *leaf, struct runtime_sample *sample);
 uint64_t leaf_oom_kills(struct leaf *leaf); /* 0 where it is not accounted */
 /* Fills in what the kernel tells; `figures` is all zero before. */
@@ -159,11 +164,13 @@ extern const struct slice_ops slice_none_ops;
 
 /* The path of a file of the leaf, of its directory when `file` is "". */
 void leaf_path(const struct leaf *leaf, enum controller controller, const char *file, char path[CGROUP_PATH_MAX]);
-/* Makes the leaf's directories. */
+/* Makes the leaf's directories; and removes them, with what it reserves: 0 also when they are gone, or -EBUSY, … */
 int leaf_make(struct leaf *leaf, struct error *err);
+int leaf_remove(struct leaf *leaf);
 
-/* Writes the values that the slice has controllers for. The first that is refused ends it; in a new leaf it is a warning,
- * unless enforcement is required: the limits that are read back tell the truth. */
+/* Writes the values that the slice has controllers for. The first that is refused ends it. In a new leaf one that the
+ * kernel refuses for good is a trouble only, unless enforcement is required: the limits that are read back tell the truth;
+ * one that fails for want of something ends it too, for the next try may have it. */
 int leaf_write(struct leaf *leaf, bool create, const struct cgroup_value *values, size_t count, struct error *err);
 
 /* The refusal of a memory limit below what is in use and cannot be given back: -EBUSY with both figures. */

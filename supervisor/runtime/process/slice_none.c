@@ -30,9 +30,10 @@ static int none_apply(struct leaf *leaf, const struct limits *limits, bool creat
     return 0;
 }
 
-static void none_read_limits(struct leaf *leaf)
+static int none_read_limits(struct leaf *leaf)
 {
     leaf->in_force = (struct runtime_limits_in_force){0};
+    return 0;
 }
 
 /* Either the mark in its environment, or where a program has overwritten that (as those do that set their title), its

@@ -42,18 +42,14 @@ static unsigned usable_controllers(const struct slice *slice)
     return mask;
 }
 
-/* Takes the controllers of `left` that lie at one path out of it and fills `place`. False when none is left. A NULL leaf
- * means the slice itself. */
-static bool next_place(const struct slice *slice, const char *leaf_name, unsigned *left, struct cgroup_place *place,
-                       char name[CGROUP_PATH_MAX])
+/* Takes the controllers of `left` for which the slice has one name out of it and fills `place`. False when none is left. */
+static bool next_place(const struct slice *slice, unsigned *left, struct cgroup_place *place)
 {
     for (int c = 0; c < CONTROLLER_COUNT; c++) {
         if ((*left & CONTROLLER_BIT(c)) != 0) {
             unsigned mask = same_name(slice, c, *left);
             *left &= ~mask;
-            snprintf(name, CGROUP_PATH_MAX, "%s%s%s", slice->hierarchies[c].name, leaf_name == NULL ? "" : "/",
-                     leaf_name == NULL ? "" : leaf_name);
-            *place = (struct cgroup_place){CGROUP_VERSION_1, mask, name};
+            *place = (struct cgroup_place){CGROUP_VERSION_1, mask, slice->hierarchies[c].name};
             return true;
         }
     }
@@ -104,8 +100,7 @@ int slice_v1_open(struct slice *slice, const char *own_cgroups, const char *moun
     slice->version = CGROUP_VERSION_1;
     unsigned left = usable_controllers(slice);
     struct cgroup_place place;
-    char name[CGROUP_PATH_MAX];
-    while (next_place(slice, NULL, &left, &place, name)) {
+    while (next_place(slice, &left, &place)) {
         int rc = cgroup_place_create(&place, err);
         if (rc != 0) {
             return rc;
@@ -169,38 +164,42 @@ static size_t values_of(const struct slice *slice, const struct limits *limits, 
     return n;
 }
 
-static uint64_t read_back(const struct leaf *leaf, enum controller controller, const char *file)
+static uint64_t read_back(const struct leaf *leaf, enum controller controller, const char *file, int *rc)
 {
     char path[CGROUP_PATH_MAX], text[64];
     if (!leaf->slice->hierarchies[controller].usable) {
         return 0;
     }
     leaf_path(leaf, controller, file, path);
-    return kernel_file_read(path, text, sizeof(text)) <= 0 ? 0 : kernel_text_number(text, 0); /* -1 and max: none */
+    ssize_t length = kernel_file_read(path, text, sizeof(text));
+    *rc = length < 0 && length != -ENOENT ? (int)length : *rc;
+    return length <= 0 ? 0 : kernel_text_number(text, 0); /* -1 and max: none */
 }
 
-static void v1_read_limits(struct leaf *leaf)
+static int v1_read_limits(struct leaf *leaf)
 {
+    int rc = 0;
     const struct limits *asked = &leaf->asked;
-    uint64_t quota = read_back(leaf, CONTROLLER_CPU, "cpu.cfs_quota_us");
-    uint64_t period = read_back(leaf, CONTROLLER_CPU, "cpu.cfs_period_us");
-    uint64_t memory = read_back(leaf, CONTROLLER_MEMORY, "memory.limit_in_bytes");
+    uint64_t quota = read_back(leaf, CONTROLLER_CPU, "cpu.cfs_quota_us", &rc);
+    uint64_t period = read_back(leaf, CONTROLLER_CPU, "cpu.cfs_period_us", &rc);
+    uint64_t memory = read_back(leaf, CONTROLLER_MEMORY, "memory.limit_in_bytes", &rc);
     leaf->in_force = (struct runtime_limits_in_force){
         .cpu = period > 0 ? (double)quota / (double)period : 0,
         .memory = memory >= MEMORY_UNLIMITED ? 0 : memory,
-        .pids = read_back(leaf, CONTROLLER_PIDS, "pids.max"),
+        .pids = read_back(leaf, CONTROLLER_PIDS, "pids.max", &rc),
     };
     if (asked->cpu_reservation > 0) {
         /* Shares are whole numbers: what was asked is in force when its rounding is. */
-        uint64_t shares = read_back(leaf, CONTROLLER_CPU, "cpu.shares");
+        uint64_t shares = read_back(leaf, CONTROLLER_CPU, "cpu.shares", &rc);
         double cores = (double)shares / SHARES_PER_CORE, off = cores - asked->cpu_reservation;
         bool rounded = shares > 0 && off < 1.0 / SHARES_PER_CORE && off > -1.0 / SHARES_PER_CORE;
         leaf->in_force.cpu_reservation = rounded ? asked->cpu_reservation : cores;
     }
     if (asked->memory_reservation > 0) {
-        uint64_t soft = read_back(leaf, CONTROLLER_MEMORY, "memory.soft_limit_in_bytes");
+        uint64_t soft = read_back(leaf, CONTROLLER_MEMORY, "memory.soft_limit_in_bytes", &rc);
         leaf->in_force.memory_reservation = soft >= MEMORY_UNLIMITED ? 0 : soft;
     }
+    return rc;
 }
 
 static int v1_apply(struct leaf *leaf, const struct limits *limits, bool create, struct error *err)
@@ -320,37 +319,18 @@ static int v1_kill(struct leaf *leaf)
     char directory[CGROUP_PATH_MAX];
     char procs[CGROUP_PATH_MAX], text[16];
     leaf_path(leaf, member_controller(leaf->slice), "cgroup.procs", procs);
-    if (kernel_file_read(procs, text, sizeof(text)) <= 0) {
+    ssize_t length = kernel_file_read(procs, text, sizeof(text));
+    if (length == 0 || length == -ENOENT || length == -ENODEV) {
         return 0; /* empty, as most servers are behind their main process */
+    }
+    if (length < 0) {
+        return (int)length;
     }
     leaf_path(leaf, member_controller(leaf->slice), "", directory);
     set_frozen(leaf, true);
     int listed = cgroup_kill_listed(directory);
     set_frozen(leaf, false);
     return listed == 0 ? 0 : -EBUSY;
-}
-
-static int v1_remove(struct leaf *leaf)
-{
-    unsigned left = 0;
-    for (int c = 0; c < CONTROLLER_COUNT; c++) {
-        char path[CGROUP_PATH_MAX];
-        leaf_path(leaf, (enum controller)c, "", path);
-        if (leaf->slice->hierarchies[c].usable && access(path, F_OK) == 0) {
-            left |= CONTROLLER_BIT(c); /* a second try has only those that are still there */
-        }
-    }
-    struct cgroup_place place;
-    char name[CGROUP_PATH_MAX];
-    int rc = 0;
-    while (next_place(leaf->slice, leaf->name, &left, &place, name)) {
-        int place_rc = cgroup_place_remove(&place);
-        rc = rc == 0 ? place_rc : rc;
-    }
-    if (rc == 0) {
-        leaf_reserve(leaf, NULL);
-    }
-    return rc;
 }
 
 static int v1_clean(const struct slice *slice, const struct spared *spared, struct error *err)
@@ -361,13 +341,13 @@ static int v1_clean(const struct slice *slice, const struct spared *spared, stru
     return cgroup_clean(slice, order, ARRAY_SIZE(order), spared, NULL, err);
 }
 
+/* What is not empty stays. */
 static void v1_close(struct slice *slice)
 {
-    unsigned left = usable_controllers(slice);
-    struct cgroup_place place;
-    char name[CGROUP_PATH_MAX];
-    while (next_place(slice, NULL, &left, &place, name)) {
-        cgroup_place_remove(&place);
+    for (int c = 0; c < CONTROLLER_COUNT; c++) {
+        if (slice->hierarchies[c].usable) {
+            rmdir(slice->hierarchies[c].directory);
+        }
     }
 }
 
@@ -392,7 +372,7 @@ const struct slice_ops slice_v1_ops = {
     .freeze = v1_freeze,
     .frozen = v1_frozen,
     .kill = v1_kill,
-    .remove = v1_remove,
+    .remove = leaf_remove,
     .clean = v1_clean,
     .close = v1_close,
 };

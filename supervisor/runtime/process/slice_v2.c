@@ -75,35 +75,40 @@ static size_t values_of(const struct slice *slice, const struct limits *limits, 
 }
 
 /* The text of a limit's file, "" when it is not there. */
-static const char *read_back(const struct leaf *leaf, enum controller controller, const char *file, char text[64])
+static const char *read_back(const struct leaf *leaf, enum controller controller, const char *file, char text[64],
+                             int *rc)
 {
     char path[CGROUP_PATH_MAX];
     leaf_path(leaf, controller, file, path);
-    if (!leaf->slice->hierarchies[controller].usable || kernel_file_read(path, text, 64) <= 0) {
+    ssize_t length = leaf->slice->hierarchies[controller].usable ? kernel_file_read(path, text, 64) : -ENOENT;
+    if (length <= 0) {
         text[0] = '\0';
+        *rc = length < 0 && length != -ENOENT ? (int)length : *rc;
     }
     return text;
 }
 
-static void v2_read_limits(struct leaf *leaf)
+static int v2_read_limits(struct leaf *leaf)
 {
+    int rc = 0;
     const struct limits *asked = &leaf->asked;
     char text[64];
     struct runtime_limits_in_force *in_force = &leaf->in_force;
-    const char *cpu = read_back(leaf, CONTROLLER_CPU, "cpu.max", text);
+    const char *cpu = read_back(leaf, CONTROLLER_CPU, "cpu.max", text, &rc);
     const char *blank = strchr(cpu, ' ');
     uint64_t period = blank == NULL ? 0 : kernel_text_number(blank + 1, 0);
     in_force->cpu = period > 0 ? (double)kernel_text_number(cpu, 0) / (double)period : 0;
-    in_force->memory = kernel_text_number(read_back(leaf, CONTROLLER_MEMORY, "memory.max", text), 0);
-    in_force->memory_reservation = kernel_text_number(read_back(leaf, CONTROLLER_MEMORY, "memory.low", text), 0);
-    in_force->pids = kernel_text_number(read_back(leaf, CONTROLLER_PIDS, "pids.max", text), 0);
+    in_force->memory = kernel_text_number(read_back(leaf, CONTROLLER_MEMORY, "memory.max", text, &rc), 0);
+    in_force->memory_reservation = kernel_text_number(read_back(leaf, CONTROLLER_MEMORY, "memory.low", text, &rc), 0);
+    in_force->pids = kernel_text_number(read_back(leaf, CONTROLLER_PIDS, "pids.max", text, &rc), 0);
     in_force->cpu_reservation = 0;
     if (asked->cpu_reservation > 0) {
         /* Weights are whole numbers: what was asked is in force when its rounding is. */
-        uint64_t weight = kernel_text_number(read_back(leaf, CONTROLLER_CPU, "cpu.weight", text), 0);
+        uint64_t weight = kernel_text_number(read_back(leaf, CONTROLLER_CPU, "cpu.weight", text, &rc), 0);
         bool rounded = weight == (uint64_t)weight_of(asked->cpu_reservation);
         in_force->cpu_reservation = rounded ? asked->cpu_reservation : (double)weight / WEIGHT_PER_CORE;
     }
+    return rc;
 }
 
 static void v2_reserved(const struct limits *limits, uint64_t figures[RESERVED_COUNT])
@@ -112,10 +117,12 @@ static void v2_reserved(const struct limits *limits, uint64_t figures[RESERVED_C
     figures[RESERVED_MEMORY] = limits->memory_reservation;
 }
 
-static uint64_t memory_in_use(const struct leaf *leaf)
+static int memory_in_use(const struct leaf *leaf, uint64_t *bytes, struct error *err)
 {
     char text[64];
-    return kernel_text_number(read_back(leaf, CONTROLLER_MEMORY, "memory.current", text), 0);
+    int rc = 0;
+    *bytes = kernel_text_number(read_back(leaf, CONTROLLER_MEMORY, "memory.current", text, &rc), 0);
+    return rc == 0 ? 0 : error_set_errno(err, -rc, "cannot see how much memory %s uses", leaf->name);
 }
 
 static void set_memory_high(const struct leaf *leaf, const char *text)
@@ -133,18 +140,18 @@ static int make_room(const struct leaf *leaf, uint64_t limit, struct error *err)
     char text[32];
     snprintf(text, sizeof(text), "%llu", (unsigned long long)limit);
     set_memory_high(leaf, text);
-    if (memory_in_use(leaf) <= limit) {
-        return 0;
-    }
-    return leaf_uses_more(leaf, limit, err);
+    uint64_t used;
+    int rc = memory_in_use(leaf, &used, err);
+    return rc != 0 || used <= limit ? rc : leaf_uses_more(leaf, limit, err);
 }
 
 static int v2_apply(struct leaf *leaf, const struct limits *limits, bool create, struct error *err)
 {
     struct cgroup_value values[VALUES_MAX], before[VALUES_MAX];
-    bool tight = !create && limits->memory > 0 && memory_in_use(leaf) > limits->memory;
+    uint64_t used = 0;
     size_t count = values_of(leaf->slice, limits, create, values);
-    int rc = create ? leaf_make(leaf, err) : 0;
+    int rc = create ? leaf_make(leaf, err) : memory_in_use(leaf, &used, err);
+    bool tight = rc == 0 && limits->memory > 0 && used > limits->memory;
     if (!create && !leaf->unverified) {
         values_of(leaf->slice, &leaf->asked, create, before);
         count = cgroup_values_changed(values, before, count);
@@ -213,19 +220,24 @@ static bool v2_frozen(const struct leaf *leaf, bool recorded)
     return kernel_file_read(path, text, sizeof(text)) > 0 && text[0] == '1';
 }
 
-static bool populated(const struct leaf *leaf)
+/* 1, 0 when nothing is inside, or a negative code when that cannot be seen. */
+static int populated(const struct leaf *leaf)
 {
     char path[CGROUP_PATH_MAX], text[128];
     uint64_t inside = 0;
     core_path(leaf, "cgroup.events", path);
-    return kernel_file_read(path, text, sizeof(text)) > 0 && kernel_text_field(text, "populated", &inside) &&
-           inside != 0;
+    ssize_t length = kernel_file_read(path, text, sizeof(text));
+    if (length < 0) {
+        return length == -ENOENT || length == -ENODEV ? 0 : (int)length;
+    }
+    return kernel_text_field(text, "populated", &inside) && inside != 0;
 }
 
 static int v2_kill(struct leaf *leaf)
 {
-    if (!populated(leaf)) {
-        return 0;
+    int inside = populated(leaf);
+    if (inside <= 0) {
+        return inside;
     }
     char path[CGROUP_PATH_MAX];
     core_path(leaf, "cgroup.kill", path);
@@ -236,23 +248,6 @@ static int v2_kill(struct leaf *leaf)
         v2_freeze(leaf, false, NULL);
     }
     return -EBUSY;
-}
-
-static int v2_remove(struct leaf *leaf)
-{
-    const struct slice_hierarchy *hierarchy = &leaf->slice->hierarchies[CONTROLLER_CPU];
-    char name[CGROUP_PATH_MAX * 2], path[CGROUP_PATH_MAX];
-    core_path(leaf, "", path);
-    int rc = 0;
-    if (access(path, F_OK) == 0) {
-        snprintf(name, sizeof(name), "%s/%s", hierarchy->name, leaf->name);
-        /* One controller stands for all: they share the directory. */
-        rc = cgroup_place_remove(&(struct cgroup_place){CGROUP_VERSION_2, CONTROLLER_BIT(CONTROLLER_CPU), name});
-    }
-    if (rc == 0) {
-        leaf_reserve(leaf, NULL);
-    }
-    return rc;
 }
 
 static int v2_clean(const struct slice *slice, const struct spared *spared, struct error *err)
@@ -287,7 +282,7 @@ const struct slice_ops slice_v2_ops = {
     .freeze = v2_freeze,
     .frozen = v2_frozen,
     .kill = v2_kill,
-    .remove = v2_remove,
+    .remove = leaf_remove,
     .clean = v2_clean,
     .close = delegation_close,
 };

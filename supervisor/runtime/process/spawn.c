@@ -73,6 +73,16 @@ static pid_t start_child(const struct spawn_request *request, int *pidfd)
     return fork_child(request, pidfd);
 }
 
+static int cannot_start(int code, struct error *err)
+{
+    if (code == EAGAIN) {
+        return error_set_errno(err, code,
+                               "cannot start a process (there are too many: see ulimit -u, TasksMax= of the "
+                               "unit, pids.max of farmd's cgroup, kernel.pid_max)");
+    }
+    return error_set_errno(err, code, "cannot start a process");
+}
+
 int spawn_start(const struct spawn_request *request, struct spawn_result *result, struct error *err)
 {
     /* A signal that came to the child before it has reset its handlers would run farmd's, on farmd's own descriptors. */
@@ -84,7 +94,7 @@ int spawn_start(const struct spawn_request *request, struct spawn_result *result
     int code = errno;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (pid < 0) {
-        return error_set_errno(err, code, "cannot start a process");
+        return cannot_start(code, err);
     }
     if (pidfd < 0) {
         kill(pid, SIGKILL);
@@ -140,9 +150,9 @@ int spawn_open_worker(struct error *err)
     }
     for (size_t i = 0; slash != NULL && i < ARRAY_SIZE(places); i++) {
         cleanup_free char *path = xasprintf("%s/%s", self, places[i]);
-        int fd = is_program(path) ? open(path, O_PATH | O_CLOEXEC) : -1;
-        if (fd >= 0) {
-            return fd;
+        if (is_program(path)) {
+            int fd = open(path, O_PATH | O_CLOEXEC);
+            return fd >= 0 ? fd : error_set_errno(err, errno, "cannot open %s", path);
         }
     }
     const char *override = getenv("FARM_WORKER");
