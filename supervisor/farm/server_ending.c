@@ -116,7 +116,7 @@ static void describe_exit(const struct runtime_exit *exit, char *out, size_t siz
 static void describe_port_holder(const struct server *server, char *out, size_t size)
 {
     char holder[96];
-    runtime_port_holder(server->port, holder, sizeof(holder));
+    farm_runtime_ops(server->farm)->port_holder_known(server->port, holder, sizeof(holder));
     put(out, size, "port %u is taken by %s", server->port, holder);
 }
 

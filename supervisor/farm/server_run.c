@@ -9,6 +9,7 @@
 #include "supervisor/farm/sampler.h"
 #include "supervisor/farm/server_private.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,14 +126,31 @@ static void begin_run(struct server *server)
         server_event(server, EVENT_READY);
 }
 
+/* Its failure is told a moment later, when it is known by whom: until then it is starting. */
+static void on_port_holder(const char *holder, void *data)
+{
+    struct server *server = data;
+    error_set(&server->own->spawn_error, EADDRINUSE, "port %u is taken by %s", server->port, holder);
+    server_event(server, EVENT_SPAWN_FAILED);
+    server_unref(server);
+}
+
 void server_spawn(struct server *server)
 {
     struct server_private *own = server->own;
+    const struct runtime_ops *ops = farm_runtime_ops(server->farm);
     own->spawn_error = (struct error){0};
-    if (start_process(server, &own->spawn_error) < 0) {
+    int code = start_process(server, &own->spawn_error);
+    if (code < 0) {
         server->process = NULL;
         own->has_cause = false;
         own->started_at_ms = clock_monotonic_ms();
+    }
+    if (code == -EADDRINUSE) {
+        ops->port_holder(farm_runtime(server->farm), server->port, on_port_holder, server_ref(server));
+        return;
+    }
+    if (code < 0) {
         server_event(server, EVENT_SPAWN_FAILED);
         return;
     }

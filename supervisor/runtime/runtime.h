@@ -181,11 +181,18 @@ struct runtime_ops {
     const char *(*warning)(const struct runtime *runtime);
 
     /* Begins one run. On success *process is set and on_exit will come exactly once. On failure nothing runs;
-     * -EADDRINUSE when the port is taken (the message names the holder where it can be found). */
+     * -EADDRINUSE when the port is taken. */
     int (*start)(struct runtime *runtime, const struct runtime_spec *spec, void *owner,
                  struct runtime_process **process, struct error *err);
     /* Whether a process has ended whose on_exit is still to come: how it ended is known nowhere else. */
     bool (*ending)(const struct runtime *runtime);
+    /* Finds out who listens on a TCP port: "nginx (pid 812)", or "another program" where that cannot be seen. It may take
+     * a look through /proc, in a thread and for all that ask meanwhile, of a second at most. `tell` is called exactly once,
+     * possibly from inside the call. */
+    void (*port_holder)(struct runtime *runtime, uint16_t port, void (*tell)(const char *holder, void *data),
+                        void *data);
+    /* The same, at once, from the looks taken so far. */
+    void (*port_holder_known)(uint16_t port, char *out, size_t size);
     pid_t (*pid)(const struct runtime_process *process);
     int (*signal)(struct runtime_process *process, int signal, struct error *err); /* the main process only */
     int (*kill)(struct runtime_process *process, struct error *err);  /* everything of it, at once, paused or not */
@@ -206,8 +213,7 @@ struct runtime_ops {
 /* Processes in cgroups on this machine. */
 extern const struct runtime_ops runtime_process_ops;
 
-/* "nginx (pid 812)" for the listener on a TCP port, or "another program". Many may ask at once: the look through /proc is
- * taken by a thread, for all of them, and when it takes long a later call has the answer. */
+/* Who listens on a TCP port, as port_holder of the table above, found out here and now: before the loop runs. */
 void runtime_port_holder(uint16_t port, char *out, size_t size);
 
 #endif

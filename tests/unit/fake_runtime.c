@@ -55,6 +55,9 @@ static struct {
     pid_t next_pid;
     unsigned alive, most_alive;
     struct buffer log;
+    bool holder_is_late;
+    void (*tell_holder)(const char *holder, void *data);
+    void *holder_data;
 } fake;
 
 struct fake_behaviour *fake_of(int id)
@@ -281,6 +284,36 @@ static void set_in_force(int id, const struct limits *limits)
         (struct runtime_limits_in_force){.cpu = limits->cpu, .memory = limits->memory, .pids = limits->pids};
 }
 
+static void fake_port_holder_known(uint16_t port, char *out, size_t size)
+{
+    (void)port;
+    snprintf(out, size, "nginx (pid 812)");
+}
+
+static void fake_port_holder(struct runtime *runtime, uint16_t port, void (*tell)(const char *holder, void *data),
+                             void *data)
+{
+    (void)runtime;
+    (void)port;
+    fake.tell_holder = tell;
+    fake.holder_data = data;
+    if (!fake.holder_is_late)
+        fake_tell_holder();
+}
+
+void fake_hold_back_holder(void)
+{
+    fake.holder_is_late = true;
+}
+
+bool fake_tell_holder(void)
+{
+    void (*tell)(const char *, void *) = steal(&fake.tell_holder);
+    if (tell)
+        tell("nginx (pid 812)", fake.holder_data);
+    return tell != NULL;
+}
+
 static int fake_start(struct runtime *runtime, const struct runtime_spec *spec, void *owner,
                       struct runtime_process **out, struct error *err)
 {
@@ -291,7 +324,7 @@ static int fake_start(struct runtime *runtime, const struct runtime_spec *spec, 
         if (behaviour->start_failures > 0 && --behaviour->start_failures == 0)
             behaviour->start_code = 0;
         note("refuse", spec->id);
-        return error_set(err, code, "port %u is taken by nginx (pid 812)", spec->port);
+        return error_set(err, code, "port %u is taken", spec->port);
     }
     struct runtime_process *process = xcalloc(1, sizeof(*process));
     process->id = spec->id;
@@ -491,14 +524,10 @@ const struct runtime_ops fake_runtime_ops = {
     .resume = fake_resume,
     .set_limits = fake_set_limits,
     .limits_in_force = fake_limits_in_force,
+    .port_holder = fake_port_holder,
+    .port_holder_known = fake_port_holder_known,
     .sample = fake_take_sample,
     .pressure = fake_pressure,
     .counters = fake_get_counters,
     .start_time = fake_start_time,
 };
-
-void runtime_port_holder(uint16_t port, char *out, size_t size)
-{
-    (void)port;
-    snprintf(out, size, "nginx (pid 812)");
-}

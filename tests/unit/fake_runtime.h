@@ -42,6 +42,10 @@ unsigned fake_starts(int id); /* successful ones */
 unsigned fake_alive(void);
 unsigned fake_most_alive(void);
 
+/* The holder of a port is told at once, or from now on when a test says so: true when somebody had asked. */
+void fake_hold_back_holder(void);
+bool fake_tell_holder(void);
+
 /* What was asked, in order: "start 1; term 1; kill 1; pause 1; resume 1; limits 1; ". */
 const char *fake_log(void);
 void fake_log_clear(void);

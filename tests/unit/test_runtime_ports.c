@@ -2,6 +2,7 @@
 #include "core/clock.h"
 #include "core/memory.h"
 #include "supervisor/runtime/process/port.h"
+#include "supervisor/runtime/process/port_holder.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,11 +19,13 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <uv.h>
 
 #include <cmocka.h>
 
 #define PORTS 300
 #define DEADLINE_MS 10000
+#define HOLDER_MAX 64
 
 static int listen_somewhere(uint16_t *port)
 {
@@ -36,16 +39,35 @@ static int listen_somewhere(uint16_t *port)
     return fd;
 }
 
-static bool is_told(uint16_t port, pid_t pid)
+static uv_loop_t loop;
+
+static void on_told(const char *holder, void *data)
 {
-    struct error err;
-    char expected[32];
-    assert_int_equal(port_check(port, &err), -EADDRINUSE);
-    snprintf(expected, sizeof(expected), "(pid %d)", (int)pid);
-    return strstr(err.message, expected) != NULL;
+    snprintf(data, HOLDER_MAX, "%s", holder);
 }
 
-/* A look that was just taken, or one that takes long, makes an answer late, not wrong. */
+/* What is told of a port, after a look if one is needed. */
+static const char *ask(uint16_t port)
+{
+    static char told[HOLDER_MAX];
+    told[0] = '\0';
+    process_port_holder(&loop, port, on_told, told);
+    if (*told == '\0') {
+        uv_run(&loop, UV_RUN_DEFAULT);
+    }
+    assert_true(*told != '\0');
+    return told;
+}
+
+static bool is_told(uint16_t port, pid_t pid)
+{
+    char expected[32];
+    assert_int_equal(port_check(port, NULL), -EADDRINUSE);
+    snprintf(expected, sizeof(expected), "(pid %d)", (int)pid);
+    return strstr(ask(port), expected) != NULL;
+}
+
+/* After a look that was just taken there is none for a while. */
 static void expect_told(uint16_t port, pid_t pid)
 {
     int64_t deadline_ms = clock_monotonic_ms() + DEADLINE_MS;
@@ -110,19 +132,50 @@ static void a_holder_that_cannot_be_found_is_another_program(void **state)
     cleanup_close int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length), 0);
-    struct error err;
-    char expected[64];
-    assert_int_equal(port_check(ntohs(address.sin_port), &err), -EADDRINUSE);
-    snprintf(expected, sizeof(expected), "port %u is taken by another program", ntohs(address.sin_port));
-    assert_string_equal(err.message, expected);
+    assert_int_equal(port_check(ntohs(address.sin_port), NULL), -EADDRINUSE);
+    assert_string_equal(ask(ntohs(address.sin_port)), "another program");
+}
+
+/* The loop goes on while the thread looks, however long that takes. */
+static void the_loop_does_not_wait_for_the_look(void **state)
+{
+    (void)state;
+    uint16_t ports[PORTS];
+    int fds[PORTS];
+    static char told[PORTS][HOLDER_MAX];
+    for (int i = 0; i < PORTS; i++) {
+        fds[i] = listen_somewhere(&ports[i]);
+    }
+    char known[HOLDER_MAX];
+    process_port_holder_known(ports[0], known, sizeof(known));
+    assert_string_equal(known, "another program");
+    /* until there may be a look again */
+    for (int64_t end_ms = clock_monotonic_ms() + DEADLINE_MS; told[0][0] != '\0' || uv_loop_alive(&loop) == 0;) {
+        assert_true(clock_monotonic_ms() < end_ms);
+        told[0][0] = '\0';
+        process_port_holder(&loop, ports[0], on_told, told[0]);
+    }
+    for (int i = 1; i < PORTS; i++) {
+        process_port_holder(&loop, ports[i], on_told, told[i]);
+        assert_true(told[i][0] == '\0'); /* all wait for the one look */
+    }
+    uv_run(&loop, UV_RUN_DEFAULT);
+    for (int i = 0; i < PORTS; i++) {
+        assert_non_null(strstr(told[i], "(pid "));
+        close(fds[i]);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_loop_does_not_wait_for_the_look),
         cmocka_unit_test(many_that_ask_share_one_look),
         cmocka_unit_test(a_holder_that_let_go_is_not_told),
         cmocka_unit_test(a_holder_that_cannot_be_found_is_another_program),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    uv_loop_init(&loop);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    uv_loop_close(&loop);
+    return failed;
 }

@@ -390,6 +390,31 @@ static void test_port_taken(void **state)
     assert_int_equal(server->restarts, 0); /* it had never run */
 }
 
+/* Who holds the port is known a moment later; whatever is asked meanwhile comes true. */
+static void test_port_taken_by_somebody_to_be_found(void **state)
+{
+    (void)state;
+    fake_of(1)->start_code = EADDRINUSE;
+    fake_hold_back_holder();
+    struct server *server = make();
+    struct outcome start = {0}, stop = {0};
+    server_act(server, SERVER_ACTION_START, fixture_on_server, &start);
+    run_until(&fixture, strcmp(fake_log(), "refuse 1; ") == 0);
+    assert_state(SERVER_STARTING);
+    assert_int_equal(start.calls, 0);
+    assert_true(fake_tell_holder());
+    assert_string_equal(start.message, "server-1 cannot start: port 8001 is taken by nginx (pid 812)");
+    assert_state(SERVER_BACKOFF);
+
+    run_until(&fixture, strcmp(fake_log(), "refuse 1; refuse 1; ") == 0);
+    server_act(server, SERVER_ACTION_STOP, fixture_on_server, &stop);
+    assert_state(SERVER_STOPPING);
+    assert_true(fake_tell_holder());
+    assert_int_equal(stop.calls, 1);
+    assert_int_equal(stop.code, 0);
+    assert_state(SERVER_STOPPED);
+}
+
 static void test_port_taken_as_the_worker_sees_it(void **state)
 {
     (void)state;
@@ -604,6 +629,7 @@ int main(void)
         TEST(test_a_kill_during_a_stop_is_no_forced_stop),
         TEST(test_liveness_kills_at_once),
         TEST(test_port_taken),
+        TEST(test_port_taken_by_somebody_to_be_found),
         TEST(test_port_taken_as_the_worker_sees_it),
         TEST(test_what_cannot_be_started),
         TEST(test_a_start_that_fails_after_long_health),

@@ -4,7 +4,6 @@
 #include "supervisor/runtime/process/port.h"
 
 #include "core/memory.h"
-#include "supervisor/runtime/runtime.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -48,7 +47,5 @@ int port_check(uint16_t port, struct error *err)
     if (!in_use((struct sockaddr *)&v4, sizeof(v4)) && !in_use((struct sockaddr *)&v6, sizeof(v6))) {
         return 0;
     }
-    char holder[64];
-    runtime_port_holder(port, holder, sizeof(holder));
-    return error_set(err, EADDRINUSE, "port %u is taken by %s", port, holder);
+    return error_set(err, EADDRINUSE, "port %u is taken", port);
 }

@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-/* 0 when 127.0.0.1 and ::1 can both be bound, -EADDRINUSE naming the holder. Another reason (a port below 1024 without
+/* 0 when 127.0.0.1 and ::1 can both be bound, -EADDRINUSE otherwise. Another reason (a port below 1024 without
  * root, a machine without IPv6) is left for the server to find. */
 int port_check(uint16_t port, struct error *err);
 

@@ -1,32 +1,31 @@
 /*
- * Who holds a port; see runtime_port_holder in runtime.h. Only a look at every descriptor of every process tells, which
- * takes a millisecond on a small machine and hundreds on one with thousands of servers. So one look finds the holders of
- * all ports, is taken by a thread, and serves all who ask: a finding is told for as long as the descriptor that it names
- * still is the same socket, and what it does not tell is looked for again only when a multiple of the work that the last
- * look took has gone by.
+ * Who holds a port; see port_holder in runtime.h. Only a look at every descriptor of every process tells, which takes a
+ * millisecond on a small machine and hundreds on one with thousands of servers. So one look finds the holders of all ports,
+ * is taken by a thread, and serves all who ask: a finding is told for as long as the descriptor that it names still is the
+ * same socket, and what it does not tell is looked for again only when a multiple of the time that the last look took has
+ * gone by.
  */
-#include "supervisor/runtime/runtime.h"
+#include "supervisor/runtime/process/port_holder.h"
 
 #include "core/clock.h"
 #include "core/memory.h"
 #include "supervisor/runtime/process/procfs.h"
+#include "supervisor/runtime/runtime.h"
 
 #include <dirent.h>
-#include <pthread.h>
-#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/queue.h>
 #include <unistd.h>
+#include <uv.h>
 
-/* What the loop may stand still for a look: this much of its work. On a machine that has no time for it the work is late,
- * and the loop waits longer, since so short a look is worth it. */
-#define WAIT_WORK_NS (200 * NS_PER_MS)
-#define WAIT_MAX_NS (1000 * NS_PER_MS)
-#define WAIT_STEP_NS (10 * NS_PER_MS)
+#define LOOK_MAX_NS (1 * NS_PER_SECOND)
 #define PAUSE_FACTOR 10 /* looking takes a tenth of one core at most */
 #define STATE_LISTEN "0A"
+#define UNKNOWN "another program"
+#define HOLDER_MAX 64
 
 struct listener {
     unsigned long long inode;
@@ -40,14 +39,23 @@ struct listeners {
     size_t count, capacity;
 };
 
+struct asker {
+    STAILQ_ENTRY(asker) link;
+    uint16_t port;
+    void (*tell)(const char *holder, void *data);
+    void *data;
+};
+
+STAILQ_HEAD(askers, asker);
+
 static struct {
-    pthread_mutex_t lock;
-    pthread_cond_t ended;
+    uv_work_t work;
     bool is_running;
-    pthread_t thread; /* while it runs */
-    int64_t began_ns, pause_until_ns;
-    struct listeners found;
-} look = {.lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
+    struct listeners found;  /* of the last look */
+    struct listeners coming; /* the thread's, while it runs */
+    int64_t took_ns, pause_until_ns;
+    struct askers askers; /* wait for the look that runs */
+} look = {.askers = STAILQ_HEAD_INITIALIZER(look.askers)};
 
 /* --- looking, in a thread --- */
 
@@ -124,6 +132,7 @@ static size_t note_holder(struct listeners *listeners, pid_t pid)
 static struct listeners find_listeners(void)
 {
     struct listeners listeners = {0};
+    const int64_t deadline_ns = clock_monotonic_ns() + LOOK_MAX_NS;
     add_listeners(&listeners, "/proc/net/tcp");
     add_listeners(&listeners, "/proc/net/tcp6");
     if (listeners.count == 0) {
@@ -132,7 +141,8 @@ static struct listeners find_listeners(void)
     qsort(listeners.list, listeners.count, sizeof(*listeners.list), by_inode);
     size_t unknown = listeners.count;
     DIR *dir = opendir("/proc");
-    for (struct dirent *entry; dir != NULL && unknown > 0 && (entry = readdir(dir)) != NULL;) {
+    for (struct dirent *entry;
+         dir != NULL && unknown > 0 && clock_monotonic_ns() < deadline_ns && (entry = readdir(dir)) != NULL;) {
         pid_t pid = procfs_pid_of_entry(entry->d_name);
         unknown -= pid > 0 ? note_holder(&listeners, pid) : 0;
     }
@@ -142,66 +152,12 @@ static struct listeners find_listeners(void)
     return listeners;
 }
 
-/* What a look has cost so far; how long it took tells more of the others on this machine. 0 when nobody can say. */
-static int64_t work_ns(pthread_t thread)
-{
-    clockid_t clock;
-    struct timespec used = {0};
-    if (pthread_getcpuclockid(thread, &clock) == 0) {
-        clock_gettime(clock, &used);
-    }
-    return used.tv_sec * NS_PER_SECOND + used.tv_nsec;
-}
+/* --- telling --- */
 
-static void *run_look(void *unused)
+static bool describe(const struct listeners *found, uint16_t port, char *out, size_t size)
 {
-    struct listeners found = find_listeners();
-    pthread_mutex_lock(&look.lock);
-    free(look.found.list);
-    look.found = found;
-    look.is_running = false;
-    look.pause_until_ns = clock_monotonic_ns() + work_ns(pthread_self()) * PAUSE_FACTOR;
-    pthread_cond_broadcast(&look.ended);
-    pthread_mutex_unlock(&look.lock);
-    return unused;
-}
-
-/* --- asking; the lock is held --- */
-
-static void begin_look(void)
-{
-    int64_t now_ns = clock_monotonic_ns();
-    if (look.is_running || now_ns < look.pause_until_ns) {
-        return;
-    }
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the loop's thread */
-    if (pthread_create(&look.thread, NULL, run_look, NULL) == 0) {
-        pthread_detach(look.thread);
-        look.is_running = true;
-        look.began_ns = now_ns;
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
-/* Counted from the beginning of the look, so that many who ask during a long one wait once together. */
-static void wait_for_look(void)
-{
-    const int64_t deadline_ns = look.began_ns + WAIT_MAX_NS;
-    for (int64_t now_ns = clock_monotonic_ns();
-         look.is_running && now_ns < deadline_ns && work_ns(look.thread) < WAIT_WORK_NS;
-         now_ns = clock_monotonic_ns()) {
-        int64_t until_ns = now_ns + WAIT_STEP_NS < deadline_ns ? now_ns + WAIT_STEP_NS : deadline_ns;
-        struct timespec until = {.tv_sec = until_ns / NS_PER_SECOND, .tv_nsec = until_ns % NS_PER_SECOND};
-        pthread_cond_clockwait(&look.ended, &look.lock, CLOCK_MONOTONIC, &until);
-    }
-}
-
-static bool tell(uint16_t port, char *out, size_t size)
-{
-    for (size_t i = 0; i < look.found.count; i++) {
-        const struct listener *listener = &look.found.list[i];
+    for (size_t i = 0; i < found->count; i++) {
+        const struct listener *listener = &found->list[i];
         char path[64], comm[PROCFS_COMM_MAX];
         if (listener->port != port || listener->pid == 0) {
             continue;
@@ -213,20 +169,67 @@ static bool tell(uint16_t port, char *out, size_t size)
             return true;
         }
     }
+    snprintf(out, size, UNKNOWN);
     return false;
+}
+
+void process_port_holder_known(uint16_t port, char *out, size_t size)
+{
+    describe(&look.found, port, out, size);
 }
 
 void runtime_port_holder(uint16_t port, char *out, size_t size)
 {
-    pthread_mutex_lock(&look.lock);
-    bool told = tell(port, out, size);
-    if (!told) {
-        begin_look();
-        wait_for_look();
-        told = tell(port, out, size);
+    struct listeners found = find_listeners();
+    describe(&found, port, out, size);
+    free(found.list);
+}
+
+/* --- asking --- */
+
+static void on_look(uv_work_t *work)
+{
+    (void)work;
+    int64_t began_ns = clock_monotonic_ns();
+    look.coming = find_listeners();
+    look.took_ns = clock_monotonic_ns() - began_ns;
+}
+
+static void on_looked(uv_work_t *work, int status)
+{
+    (void)work;
+    (void)status;
+    free(look.found.list);
+    look.found = look.coming;
+    look.is_running = false;
+    look.pause_until_ns = clock_monotonic_ns() + look.took_ns * PAUSE_FACTOR;
+    struct askers askers = STAILQ_HEAD_INITIALIZER(askers);
+    STAILQ_CONCAT(&askers, &look.askers); /* who asks from inside is of the next look */
+    struct asker *asker;
+    while ((asker = STAILQ_FIRST(&askers)) != NULL) {
+        char holder[HOLDER_MAX];
+        STAILQ_REMOVE_HEAD(&askers, link);
+        describe(&look.found, asker->port, holder, sizeof(holder));
+        asker->tell(holder, asker->data);
+        free(asker);
     }
-    pthread_mutex_unlock(&look.lock);
-    if (!told) {
-        snprintf(out, size, "another program");
+}
+
+void process_port_holder(uv_loop_t *loop, uint16_t port, void (*tell)(const char *holder, void *data), void *data)
+{
+    char holder[HOLDER_MAX];
+    bool may_look = look.is_running || clock_monotonic_ns() >= look.pause_until_ns;
+    if (describe(&look.found, port, holder, sizeof(holder)) || !may_look) {
+        tell(holder, data);
+        return;
+    }
+    struct asker *asker = xcalloc(1, sizeof(*asker));
+    asker->port = port;
+    asker->tell = tell;
+    asker->data = data;
+    STAILQ_INSERT_TAIL(&look.askers, asker, link);
+    if (!look.is_running) {
+        look.is_running = true;
+        uv_queue_work(loop, &look.work, on_look, on_looked); /* fails only without a function */
     }
 }

@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "supervisor/runtime/process/descriptors.h"
+#include "supervisor/runtime/process/port_holder.h"
 #include "supervisor/runtime/process/process.h"
 #include "supervisor/runtime/process/procfs.h"
 #include "supervisor/runtime/process/seccomp.h"
@@ -137,6 +138,12 @@ static bool ending(const struct runtime *runtime)
     return runtime->ending > 0;
 }
 
+static void port_holder(struct runtime *runtime, uint16_t port, void (*tell)(const char *holder, void *data),
+                        void *data)
+{
+    process_port_holder(runtime->loop, port, tell, data);
+}
+
 static pid_t pid(const struct runtime_process *process)
 {
     return process->pid;
@@ -203,6 +210,8 @@ const struct runtime_ops runtime_process_ops = {
     .sweep = process_sweep,
     .places = places,
     .start = process_start,
+    .port_holder = port_holder,
+    .port_holder_known = process_port_holder_known,
     .ending = ending,
     .pid = pid,
     .signal = process_signal,
