@@ -36,11 +36,10 @@ const struct cli_verb cli_verbs[] = {
      .summary = "put this farmd in the place of the running one; no server and no client notices",
      .details =
          "Run it from the new program: `/opt/farmd-2/farmd upgrade`. The running farmd of the state directory that\n"
-         "the settings name (--state-dir) has the new one check the settings, waits up to 10 s until no request\n"
-         "takes long, and becomes it, with the same pid, flags, environment, sockets and servers. Requests wait\n"
-         "meanwhile; none is refused or cut. While a load test, a scale or a rolling restart is under way the\n"
-         "upgrade is refused after these 10 s. Exit code 0: it runs; 1: it does not, and why; 2: the settings\n"
-         "are wrong.",
+         "the settings name (--state-dir) has the new one check the settings, waits for a moment in which nothing\n"
+         "takes long, and becomes it, with the same pid, flags, environment, sockets and servers. No request is\n"
+         "refused or cut. While a load test, a scale or a rolling restart goes on the upgrade is refused, after at\n"
+         "most 10 s. Exit code 0: it runs; 1: it does not, and why; 2: the settings are wrong.",
      .run = cli_upgrade},
     {.name = "check",
      .arguments = "[flags]",

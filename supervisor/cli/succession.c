@@ -26,9 +26,11 @@
 #include <unistd.h>
 #include <uv.h>
 
-#define WAIT_MAX_MS 10000 /* for a calm moment */
-#define CALM_MS 200       /* no request under way is older */
-#define PAUSE_MAX_MS 1000 /* then it was none: they go on, and it is waited for the next */
+#define CALM_WAIT_MS 5000  /* for a calm moment, … */
+#define CALM_MS 200        /* … in which no request under way is older */
+#define CALM_PAUSE_MS 1000 /* then it was none: they go on, and it is waited for the next */
+#define LAST_PAUSE_MS 4000 /* at last, when none came: for requests that are not older than that */
+#define CHANGE_WAIT_MS 10000
 #define WAIT_TICK_MS 50
 #define PAUSE_TICK_MS 2
 
@@ -50,7 +52,7 @@ struct succession {
     enum step step;
     bool signals_held;
     int64_t wait_began_ms;
-    int64_t paused_ns;
+    int64_t paused_ns, pause_max_ms;
     int program_fd; /* of the request under way */
     char program[PATH_MAX];
     char version[32];
@@ -164,35 +166,46 @@ static void set_step(struct succession *succession, enum step step, uint64_t tic
     uv_timer_start(&succession->timer, on_tick, tick_ms, tick_ms);
 }
 
+static void fail_busy(struct succession *succession, const struct http_under_way *now)
+{
+    char age[24];
+    units_format_duration(age, (int64_t)now->oldest_ms);
+    if (now->count == 0)
+        fail(succession, "a scale, a reload, a rolling restart or the stop of a server is under way\n"
+                         "  fix: try again when it is done");
+    else
+        fail(succession, "%s has been under way for %s\n  fix: try again when it is done",
+             now->oldest[0] ? now->oldest : "a request", age);
+}
+
 static void wait_for_calm(struct succession *succession)
 {
     struct http_under_way now;
     api_under_way(succession->api, &now);
-    bool changing = farm_is_changing(succession->farm);
-    if (!changing && now.oldest_ms < CALM_MS) {
+    int64_t waited_ms = clock_monotonic_ms() - succession->wait_began_ms;
+    bool last = waited_ms >= CALM_WAIT_MS;
+    if (farm_is_changing(succession->farm)) {
+        if (waited_ms >= CHANGE_WAIT_MS)
+            fail_busy(succession, &now);
+    } else if (now.oldest_ms < (last ? LAST_PAUSE_MS : CALM_MS)) {
+        succession->pause_max_ms = last ? LAST_PAUSE_MS : CALM_PAUSE_MS;
         succession->paused_ns = clock_monotonic_ns();
         api_pause(succession->api);
         set_step(succession, STEP_PAUSE, PAUSE_TICK_MS);
         on_tick(&succession->timer);
-        return;
+    } else if (last) {
+        fail_busy(succession, &now);
     }
-    if (clock_monotonic_ms() - succession->wait_began_ms < WAIT_MAX_MS)
-        return;
-    char age[24];
-    units_format_duration(age, (int64_t)now.oldest_ms);
-    if (changing)
-        fail(succession, "a scale, a reload, a rolling restart or the stop of a server is under way\n  fix: try again "
-                         "when it is done");
-    else
-        fail(succession, "%s has been under way for %s\n  fix: try again when it is done",
-             now.oldest[0] ? now.oldest : "a request", age);
 }
 
 static void wait_for_last(struct succession *succession)
 {
     struct http_under_way now;
     api_under_way(succession->api, &now);
-    if (clock_monotonic_ns() - succession->paused_ns > PAUSE_MAX_MS * NS_PER_MS) {
+    bool over = clock_monotonic_ns() - succession->paused_ns > succession->pause_max_ms * NS_PER_MS;
+    if (over && succession->pause_max_ms == LAST_PAUSE_MS) {
+        fail_busy(succession, &now);
+    } else if (over) {
         go_on(succession);
         set_step(succession, STEP_WAIT, WAIT_TICK_MS);
     } else if (now.count > 0 || farm_is_changing(succession->farm)) {
