@@ -174,7 +174,7 @@ vm-shell: ## boot the same machine to a prompt (BOOTS=hybrid: as that host)
 	@.ci/install-deps build test vm
 	@$(MAKE) --no-print-directory vm-programs
 	@BUILD_DIR='$(OUT)' $(PYTHON) tests/vm/run shell $(BOOTS)
-vm-programs: $(PROGRAMS) $(UNIT_PROGRAMS) $(PRELOADS)
+vm-programs: $(PROGRAMS) $(UNIT_PROGRAMS) $(PRELOADS) $(OUT)/tests/integration/first_instruction
 
 bench: ## measure farmd against its references: a table and build/bench.json
 	@.ci/install-deps build bench
@@ -256,7 +256,13 @@ $(UNIT_PROGRAMS): $(OUT)/%: $(OUT)/%.o $(LIBUNIT) $(LIBSUPERVISOR) $(LIBWORKER) 
 
 $(TOOL_PROGRAMS): $(OUT)/%: $(OUT)/%.o $(LIBSRC)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LINK_COMMON) -pie $(LDFLAGS) -o $@ $^ $(UV_LIBS) -lm
+	$(Q)$(CC) $(LINK_TOOL) $(LDFLAGS) -o $@ $^ $(TOOL_LIBS)
+LINK_TOOL = $(LINK_COMMON) -pie
+TOOL_LIBS = $(UV_LIBS) -lm
+# Nothing of a library may run before its first instruction.
+$(OUT)/tests/integration/first_instruction: LINK_TOOL = -static -nostdlib -no-pie
+$(OUT)/tests/integration/first_instruction: TOOL_LIBS =
+$(OUT)/tests/integration/first_instruction.o: CODEGEN = -std=gnu17 -fno-pie -fno-stack-protector -O2
 
 $(PRELOADS): %.so: %.o
 	$(call say,LINK,$@)

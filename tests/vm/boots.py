@@ -32,7 +32,7 @@ class Round:
 class Boot:
     rounds: list
     words: tuple = ()  # of the kernel command line
-    seconds: int = 300  # the machine is ended after these, on the host's clock
+    seconds: int = 600  # the machine is ended after these, on the host's clock
     weight: int = 1  # about how long it takes: the longest begin first
     enforcement: str = "cgroup2"  # what farmd must say there as root
     by_default: bool = True
@@ -40,13 +40,14 @@ class Boot:
 
 # What the process runtime and the cgroups below it are made of.
 RUNTIME = units("slice_v2", "runtime_limits", "runtime_process", "runtime_spawn", "seccomp")
-LIMITS = "limits_are or memory_past or cpu_is or required"
+ENFORCEMENT = integration("birth", "enforcement", "enforcement_cpu", "delegation") + cases("hosts")
 
 BOOTS = {
     "v2": Boot(
         rounds=[
             Round(RUNTIME),
-            Round(integration("enforcement", "worker_cgroup") + cases("hosts", "limits", "users")),
+            Round(integration("birth", "enforcement", "enforcement_cpu", "isolation", "delegation", "worker_cgroup")
+                  + cases("charges", "hosts", "limits")),
             Round(integration("lifecycle"), "pause or paused or kill or restart_profiles"),
             Round(integration("shutdown"), "after_a_kill or leftovers or leaves_nothing or forced or while_starting"),
         ],
@@ -55,23 +56,23 @@ BOOTS = {
     # Older kernels and sandboxes.
     "v2-lacking": Boot(
         rounds=[
-            Round(integration("enforcement") + cases("hosts"), "limits_are or memory_past or grandchildren or hosts", "no-clone3"),
-            Round(integration("enforcement") + cases("hosts"), "grandchildren or fork_bomb or hosts", "no-cgroup-kill"),
+            Round(ENFORCEMENT, "first_instruction or limits_are or memory_past or grandchildren or hosts", "no-clone3"),
+            Round(ENFORCEMENT, "grandchildren or fork_bomb or hosts", "no-cgroup-kill"),
         ],
         weight=5,
     ),
     "hybrid": Boot(
         words=("farmd.cgroup=hybrid",), enforcement="cgroup1", weight=4,
-        rounds=[Round(integration("enforcement") + cases("hosts"), f"{LIMITS} or hosts or delegated")],
+        rounds=[Round(ENFORCEMENT, "first_instruction or limits_are or memory_past or burner or delegat or hosts")],
     ),
     "v1": Boot(
         words=("farmd.cgroup=v1",), enforcement="cgroup1", weight=3,
-        rounds=[Round(integration("enforcement") + cases("hosts"), "limits_are or memory_past or fork_bomb or hosts")],
+        rounds=[Round(ENFORCEMENT, "limits_are or memory_past or fork_bomb or burner or hosts")],
     ),
     "readonly": Boot(words=("farmd.cgroup=readonly",), enforcement="none", rounds=[Round(cases("hosts"))]),
     "none": Boot(words=("farmd.cgroup=none",), enforcement="none", rounds=[Round(cases("hosts"))]),
     "hidepid": Boot(
-        words=("farmd.hidepid=2",), rounds=[Round(cases("hosts", "users"))], weight=3,
+        words=("farmd.hidepid=2",), rounds=[Round(cases("hosts") + integration("delegation"))], weight=3,
     ),
     # The whole suite on v2; what it adds knows nothing of cgroups.
     "suite": Boot(

@@ -38,6 +38,10 @@ class Report:
         signal.signal(signal.SIGALRM, self.too_long)
 
     @staticmethod
+    def pytest_addoption(parser):
+        parser.addoption("--verbose", type=int, default=0)  # the terminal's, which explaining a comparison asks for
+
+    @staticmethod
     def too_long(*_):
         pytest.fail(f"not done after {CASE_SECONDS} s")
 
