@@ -11,8 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -130,13 +129,20 @@ uint64_t leaf_oom_kills(struct leaf *leaf)
 /* "some avg10=0.00 avg60=0.00 avg300=0.00 total=0" */
 static void parse_stall(const char *text, const char *kind, struct runtime_stall *stall)
 {
-    const char *line = strstr(text, kind);
-    if (line == NULL) {
-        return; /* older kernels have no "full" for the CPU */
-    }
+    static const char total_key[] = " total=";
     struct runtime_stall found = {.known = true};
-    if (sscanf(line + strlen(kind), " avg10=%lf avg60=%lf avg300=%lf total=%" SCNu64, &found.avg10, &found.avg60,
-               &found.avg300, &found.total_us) == 4) {
+    const struct {
+        const char *key;
+        double *figure;
+    } averages[] = {{" avg10=", &found.avg10}, {" avg60=", &found.avg60}, {" avg300=", &found.avg300}};
+    const char *at = strstr(text, kind); /* older kernels have no "full" for the CPU */
+    for (size_t i = 0; at != NULL && i < ARRAY_SIZE(averages); i++) {
+        at = strstr(at, averages[i].key);
+        *averages[i].figure = at == NULL ? 0 : strtod(at + strlen(averages[i].key), NULL);
+    }
+    at = at == NULL ? NULL : strstr(at, total_key);
+    if (at != NULL) {
+        found.total_us = kernel_text_number(at + strlen(total_key), 0);
         *stall = found;
     }
 }
