@@ -88,7 +88,11 @@ static int stop_farmd(int pidfd, pid_t pid, const struct settings *settings)
 
 /* --- what a dead one left --- */
 
+static const int signals_handled[] = {SIGINT, SIGTERM}; /* the latter from a second `farmd down` */
+
 struct clearing {
+    uv_loop_t loop;
+    uv_signal_t signals[ARRAY_SIZE(signals_handled)];
     struct farm *farm;
     unsigned adopted;
     int64_t began_ms;
@@ -110,27 +114,46 @@ static void on_stopped(void *data)
     else
         say("stopped %u server%s that a farmd that is gone had left, in %s\n", clearing->adopted,
             clearing->adopted == 1 ? "" : "s", elapsed);
+    for (size_t i = 0; i < ARRAY_SIZE(signals_handled); i++)
+        uv_close((uv_handle_t *)&clearing->signals[i], NULL);
     unlink(farm_paths(clearing->farm)->control);
     farm_free(clearing->farm);
+}
+
+/* Nobody wants to wait for servers to finish. */
+static void on_signal(uv_signal_t *handle, int signal)
+{
+    (void)signal;
+    struct clearing *clearing = handle->data;
+    farm_stop(clearing->farm, on_stopped, clearing);
+}
+
+/* Takes up what runs, only to stop it: no start gets its turn before. */
+static void take_up_and_stop(struct clearing *clearing)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(signals_handled); i++) {
+        clearing->signals[i].data = clearing;
+        uv_signal_init(&clearing->loop, &clearing->signals[i]);
+        uv_signal_start(&clearing->signals[i], on_signal, signals_handled[i]);
+    }
+    farm_start(clearing->farm, on_progress, clearing);
+    farm_stop(clearing->farm, on_stopped, clearing);
 }
 
 /* Owns the settings. -EBUSY when a farmd has just started. */
 static int clear(struct settings *settings, struct error *err)
 {
-    uv_loop_t loop;
     struct clearing clearing = {.began_ms = clock_monotonic_ms()};
     if (settings->enforce == ENFORCE_REQUIRED)
         settings->enforce = ENFORCE_AUTO; /* nothing will run that could go without limits */
-    uv_loop_init(&loop);
-    int code = farm_new(&loop, settings, &runtime_process_ops, -1, &clearing.farm, err);
-    if (code == 0) {
-        farm_start(clearing.farm, on_progress, &clearing); /* takes up what runs; no start gets its turn before … */
-        farm_stop(clearing.farm, on_stopped, &clearing);
-    } else {
+    uv_loop_init(&clearing.loop);
+    int code = farm_new(&clearing.loop, settings, &runtime_process_ops, -1, &clearing.farm, err);
+    if (code == 0)
+        take_up_and_stop(&clearing);
+    else
         settings_free(settings);
-    }
-    uv_run(&loop, UV_RUN_DEFAULT);
-    uv_loop_close(&loop);
+    uv_run(&clearing.loop, UV_RUN_DEFAULT);
+    uv_loop_close(&clearing.loop);
     return code;
 }
 
