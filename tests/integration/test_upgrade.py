@@ -17,10 +17,10 @@ import pytest
 
 import farmd_process
 import farmlib
-from farmd_process import FARMD, NOBODY, Farmd, alive, farms  # noqa: F401
+from cgrouplib import needs_root
+from farmd_process import FARMD, NOBODY, alive, farms  # noqa: F401
 from farmlib import DEADLINE, wait_for
-
-AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+from test_delegation import delegated, needs_setpriv, start as start_as_nobody
 
 
 def version_of(program):
@@ -255,6 +255,23 @@ def test_how_a_server_ends_is_known(farms, others):  # noqa: F811
              what="no zombie left")
 
 
+@needs_root
+@needs_setpriv
+def test_farm_of_an_ordinary_user(farms):  # noqa: F811
+    with delegated() as places:
+        farm = start_as_nobody(farms(servers=2), places)
+        own = [another_farmd(farm.directory / f"farmd-{digit}", digit) for digit in "89"]
+        enforcement, pids = farm.get("/api/servers")["enforcement"], farm.pids()
+        cgroups = farmd_process.cgroup_directories(farm.process.pid)
+        assert upgrade(farm, own[0], user=NOBODY, group=NOBODY, extra_groups=[]).returncode == 0
+        assert_upgraded(farm, own[1])  # by root
+        assert farm.get("/api/servers")["enforcement"] == enforcement
+        assert farm.pids() == pids and farmd_process.cgroup_directories(farm.process.pid) == cgroups
+        assert farm.stop() == 0
+        assert farm.leftovers() == []
+        assert [path for place in places for path in place.iterdir() if path.is_dir()] == []
+
+
 def test_no_descriptor_is_lost(farms, others):  # noqa: F811
     def descriptors():
         return len(os.listdir(f"/proc/{farm.process.pid}/fd"))
@@ -388,7 +405,7 @@ def test_program_that_others_could_have_changed(farms, others, mode, reason):  #
     assert_goes_on(farm, pids, upgrade(farm, others[0]), reason)
 
 
-@AS_ROOT
+@needs_root
 def test_program_of_another_user(farms, others):  # noqa: F811
     farm = farms(servers=1).start()
     pids = farm.pids()
@@ -396,7 +413,7 @@ def test_program_of_another_user(farms, others):  # noqa: F811
     assert_goes_on(farm, pids, upgrade(farm, others[0]), f"belongs to another user (uid {NOBODY})")
 
 
-@AS_ROOT
+@needs_root
 def test_another_user_may_not(farms, others):  # noqa: F811
     farm = farms(servers=1).start()
     pids = farm.pids()

@@ -39,7 +39,7 @@ class Boot:
 
 
 # What the process runtime and the cgroups below it are made of.
-RUNTIME = units("slice_v2", "runtime_limits", "runtime_process", "runtime_spawn", "seccomp")
+RUNTIME = units("slice_v2", "runtime_adopt", "runtime_limits", "runtime_process", "runtime_spawn", "seccomp")
 ENFORCEMENT = integration("birth", "enforcement", "enforcement_cpu", "delegation") + cases("hosts")
 
 BOOTS = {
@@ -50,6 +50,8 @@ BOOTS = {
                   + cases("charges", "hosts", "limits")),
             Round(integration("lifecycle"), "pause or paused or kill or restart_profiles"),
             Round(integration("shutdown"), "after_a_kill or leftovers or leaves_nothing or forced or while_starting"),
+            Round(integration("upgrade"), "no_request or nothing_of or latest or how_a_server or ordinary_user"),
+            Round(integration("down"), "in_order or does_not_end or paused"),
         ],
         weight=10,
     ),
