@@ -10,6 +10,7 @@
 #include "supervisor/runtime/process/seccomp.h"
 #include "supervisor/runtime/process/slice.h"
 #include "supervisor/runtime/process/spawn.h"
+#include "supervisor/runtime/runtime.h"
 
 #include <errno.h>
 #include <linux/seccomp.h>
@@ -189,10 +190,12 @@ static void ports(struct list *list, const struct doctor_question *question)
     char taken[256] = "";
     size_t count = 0;
     for (size_t i = 0; i < question->port_count; i++) {
-        struct error err = {0};
-        if (port_check(question->ports[i], &err) == -EADDRINUSE && count++ < PORTS_NAMED) {
+        if (port_check(question->ports[i], NULL) == -EADDRINUSE && count++ < PORTS_NAMED) {
+            char holder[64];
             size_t used = strlen(taken);
-            snprintf(taken + used, sizeof(taken) - used, "%s%.80s", used > 0 ? "; " : "", err.message);
+            runtime_port_holder(question->ports[i], holder, sizeof(holder));
+            snprintf(taken + used, sizeof(taken) - used, "%sport %u is taken by %.64s", used > 0 ? "; " : "",
+                     question->ports[i], holder);
         }
     }
     struct doctor_finding *finding = add(list, "ports", count == 0);
