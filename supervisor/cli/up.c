@@ -311,7 +311,9 @@ int cli_up(int argc, char **argv)
         return code;
     }
     if (settings_load(argc, argv, &settings, &err) != 0) {
-        return give_up(&up, CLI_USAGE, &err);
+        code = give_up(&up, CLI_USAGE, &err);
+        handover_done(&up.handover);
+        return code;
     }
     log_setup(settings->log_level, settings->log_format);
     signal(SIGPIPE, SIG_IGN);
