@@ -113,6 +113,19 @@ static void another_child_with_the_number_is_not_taken(void **state)
     assert_int_equal(waitpid(pid, NULL, 0), pid); /* still there to be reaped */
 }
 
+static void one_that_began_at_another_time_is_not_taken(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error err;
+    struct marked marked = {.slice = fixture->instance, .pid = fork_server(fixture, "sleep 60")};
+    assert_true(runtime_fixture_wait(fixture, is_marked, &marked));
+    struct runtime_leftover leftover = leftover_of(marked.pid);
+    leftover.start_time++;
+    assert_int_equal(adopt(fixture, &leftover, &err), -ESRCH);
+    assert_int_equal(kill(marked.pid, SIGKILL), 0); /* still there */
+    assert_int_equal(waitpid(marked.pid, NULL, 0), marked.pid);
+}
+
 static void on_swept(void *data)
 {
     *(bool *)data = true;
@@ -163,9 +176,13 @@ static void an_end_that_is_not_told_yet_is_known(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_exit_of_one_that_has_ended),  TEST_NONE(the_exit_of_one_that_has_ended),
-        TEST_NONE(the_exit_of_one_that_lives), TEST(another_child_with_the_number_is_not_taken),
-        TEST(a_swept_child_is_reaped),         TEST(an_end_that_is_not_told_yet_is_known),
+        TEST(the_exit_of_one_that_has_ended),
+        TEST_NONE(the_exit_of_one_that_has_ended),
+        TEST_NONE(the_exit_of_one_that_lives),
+        TEST_NONE(one_that_began_at_another_time_is_not_taken),
+        TEST(another_child_with_the_number_is_not_taken),
+        TEST(a_swept_child_is_reaped),
+        TEST(an_end_that_is_not_told_yet_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
