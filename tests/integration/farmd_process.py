@@ -115,6 +115,7 @@ class Farmd:
     def install_worker(self):
         """A copy of farm-worker that any user reaches, for groups with a command of their own."""
         target = self.directory / "farm-worker"
+        target.unlink(missing_ok=True)  # it may run, and then it cannot be written to
         shutil.copy(farmlib.FARM_WORKER, target)
         target.chmod(0o755)
         return target

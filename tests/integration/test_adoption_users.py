@@ -1,0 +1,52 @@
+"""A farm without root whose farmd is killed: in cgroups that belong to its user, and without any."""
+
+from adoptlib import goes_on, kill
+from cgrouplib import kernel_limits, needs_root
+from farmd_process import alive, farms  # noqa: F401
+from test_delegation import delegated, needs_setpriv, start, version_here
+
+
+@needs_root
+@needs_setpriv
+def test_in_a_delegated_subtree(farms):  # noqa: F811
+    with delegated() as places:
+        farm = start(farms(servers=3), places)
+        assert farm.get("/api/servers")["enforcement"] == version_here()
+        before = kill(farm)
+        # In v2 nothing can join a cgroup that passes controllers on: the next farmd comes where the last one sat.
+        start(farm, [next(place.glob("*/supervisor"), place) for place in places])
+        assert farm.get("/api/servers")["enforcement"] == version_here()
+        for server_id, entry in farm.servers().items():
+            goes_on(before[server_id], entry)
+            assert kernel_limits(entry["pid"])["memory_mb"] == 256
+        assert farm.stop() == 0, farm.errors()
+        assert farm.leftovers() == []
+        assert [inner for place in places for inner in place.iterdir() if inner.is_dir()] == []
+
+
+@needs_root
+@needs_setpriv
+def test_from_outside_of_the_subtree(farms):  # noqa: F811
+    """The next farmd may not put anything there: what runs is replaced, and its cgroups are gone."""
+    with delegated() as places:
+        farm = start(farms(servers=2), places)
+        before = kill(farm)
+        start(farm)
+        assert farm.get("/api/servers")["enforcement"] == "none"
+        assert not [entry["pid"] for entry in before.values() if alive(entry["pid"])]
+        assert [leaf for place in places for leaf in place.glob("**/server-*")] == []
+        assert farm.stop() == 0, farm.errors()
+        assert farm.leftovers() == []
+
+
+@needs_root
+@needs_setpriv
+def test_without_cgroups(farms):  # noqa: F811
+    farm = start(farms(servers=3))
+    assert farm.get("/api/servers")["enforcement"] == "none"
+    before = kill(farm)
+    start(farm)
+    for server_id, entry in farm.servers().items():
+        goes_on(before[server_id], entry)
+    assert farm.stop() == 0, farm.errors()
+    assert farm.leftovers() == []
