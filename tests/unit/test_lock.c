@@ -117,6 +117,34 @@ static void another_file_is_not_inherited(void **state)
     close(fd);
 }
 
+/* A server that was just being started has the lock with the farmd that is gone, and a moment later it has not. */
+static void the_children_of_a_dead_holder_are_waited_for(void **state)
+{
+    (void)state;
+    int alive[2];
+    char byte;
+    assert_int_equal(pipe(alive), 0);
+    pid_t holder = fork();
+    if (holder == 0) {
+        close(alive[0]);
+        if (lock_take(path, NULL) < 0)
+            _exit(1);
+        if (fork() == 0)
+            usleep(200 * 1000); /* as long as it has to its exec */
+        _exit(0);
+    }
+    close(alive[1]);
+    siginfo_t info;
+    assert_int_equal(waitid(P_PID, (id_t)holder, &info, WEXITED | WNOWAIT), 0); /* not reaped: a zombie holds nothing */
+    assert_int_equal(info.si_status, 0);
+    int fd = lock_take(path, &err);
+    assert_true(fd >= 0);
+    assert_int_equal(read(alive[0], &byte, 1), 0); /* that child is gone */
+    close(alive[0]);
+    lock_release(path, fd);
+    assert_int_equal(waitpid(holder, NULL, 0), holder);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -127,6 +155,7 @@ int main(void)
         TEST(a_process_that_got_the_number_is_not_the_holder),
         TEST(is_inherited),
         TEST(another_file_is_not_inherited),
+        TEST(the_children_of_a_dead_holder_are_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
