@@ -39,6 +39,35 @@ def start_up():
     return ratio, f"{median(farms):.0f} ms, floor {median(floors):.0f} ms"
 
 
+def takeover():
+    """Of farms that are killed and started again: the times until ./farmd had started 50, and until it had adopted 50."""
+    starts, adoptions = [], []
+    for _ in range(ROUNDS):
+        with Farm(SERVERS) as farm:
+            starts.append(farm.ready_ms)
+            before = sorted(children(farm.pid))
+            farm.kill()
+            began = time.monotonic()
+            farm.start()
+            with farm.http() as api:
+                servers = api.json("GET", "/api/servers")["servers"]
+            adoptions.append((time.monotonic() - began) * 1000)
+            if sorted(entry["pid"] for entry in servers if entry["status"] == "running") != before:
+                raise NotMeasured("not every server was adopted")
+    return starts, adoptions
+
+
+def adoption():
+    _, adoptions = takeover()
+    return median(adoptions), f"worst of {len(adoptions)}: {max(adoptions):.0f} ms"
+
+
+def adoption_against_start():
+    starts, adoptions = takeover()
+    ratio = median([mine / theirs for mine, theirs in zip(adoptions, starts)])
+    return ratio, f"{median(adoptions):.0f} ms, starting {median(starts):.0f} ms"
+
+
 def memory():
     with Farm(SERVERS) as farm:
         # Idle: every server probed and sampled at least once, and start-up's pages settled.
@@ -141,6 +170,8 @@ def thousand():
 # name, what, how, unit of the figure, the most it may be
 ROWS = [
     ("start", "./farmd to 50 ready, against vfork + exec of 50", start_up, "×", 3.0),
+    ("adopt", "kill -9 of farmd to the next with all 50 adopted", adoption, "ms", 200.0),
+    ("adopt-start", "the same, against starting 50", adoption_against_start, "×", 0.5),
     ("memory", "PSS of 50 idle workers and farmd", memory, "MB", 20.0),
     ("nginx", "CPU per request, against nginx return 200", lambda: cpu_per_request(nginx_server), "×", 1.0),
     ("epoll", "CPU per request, against raw epoll", lambda: cpu_per_request(raw_epoll_server), "×", 1.3),

@@ -166,14 +166,17 @@ class Farm:
         self.runtime = runtime_directory()
         self.base = free_base_port(servers + 2)
         self.port = self.base + servers
-        command = [str(BUILD / "farmd"), "--servers", str(servers), "--base-port", str(self.base)]
-        command += ["--port", str(self.port), "--dashboard-port", str(self.port + 1)]
-        command += ["--state-dir", f"{self.directory}/state", "--runtime-dir", self.runtime, *flags]
+        self.command = [str(BUILD / "farmd"), "--servers", str(servers), "--base-port", str(self.base)]
+        self.command += ["--port", str(self.port), "--dashboard-port", str(self.port + 1)]
+        self.command += ["--state-dir", f"{self.directory}/state", "--runtime-dir", self.runtime, *flags]
+        self.start()
+
+    def start(self):
         environment = {"PATH": os.environ["PATH"], "NO_COLOR": "1"}
         self.output = []
         began = time.monotonic()
         self.process = subprocess.Popen(
-            command, cwd=self.directory, env=environment, stdin=subprocess.DEVNULL, text=True,
+            self.command, cwd=self.directory, env=environment, stdin=subprocess.DEVNULL, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )
         self.pid = self.process.pid
@@ -190,6 +193,14 @@ class Farm:
         if self.ready_ms is None:
             self.close()
             raise NotMeasured("farmd did not become ready: " + "".join(self.output[-5:]).strip())
+
+    def kill(self):
+        """kill -9 of farmd alone, when it has written down what runs."""
+        state = pathlib.Path(self.directory, "state", "state")
+        deadline(10, "the state being recorded", lambda: state.read_text().count(" running ") == self.servers, 0.01)
+        self.process.kill()
+        self.process.wait()
+        self.drain.join(5)
 
     def __enter__(self):
         return self

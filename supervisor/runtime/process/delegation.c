@@ -276,6 +276,9 @@ int slice_v2_open(struct slice *slice, const char *own_cgroups, const char *moun
         strcmp(library_mount, mount) != 0) {
         return error_set(err, ENOTSUP, "this system has no cgroup controllers for cpu and memory");
     }
+    for (int c = 0; c < CONTROLLER_COUNT; c++) {
+        memcpy(slice->hierarchies[c].root, root, sizeof(root));
+    }
     bool is_left = delegation_strip_leaf(relative, slice->name);
     struct candidate list[3];
     size_t count = list_candidates(mount, relative, is_left, list);

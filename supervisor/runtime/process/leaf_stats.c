@@ -115,11 +115,10 @@ uint64_t leaf_oom_kills(struct leaf *leaf)
     const char *file = slice->ops->stats[LEAF_STAT_OOM].file;
     char text[512], path[CGROUP_PATH_MAX];
     ssize_t length = 0;
-    open_stats(leaf);
-    if (leaf->stats[LEAF_STAT_OOM] >= 0) {
+    if (leaf->stats_open && leaf->stats[LEAF_STAT_OOM] >= 0) {
         length = kernel_file_pread(leaf->stats[LEAF_STAT_OOM], text, sizeof(text));
     } else if (file != NULL && slice->hierarchies[controller].usable) {
-        /* Without statistics for want of descriptors; why a server ended should still be known. */
+        /* No sample was taken yet, or there are no descriptors for them; why a server ended should be known all the same. */
         leaf_path(leaf, controller, file, path);
         length = kernel_file_read(path, text, sizeof(text));
     }

@@ -388,32 +388,28 @@ size_t cgroup_values_changed(struct cgroup_value *values, const struct cgroup_va
     return changed;
 }
 
-static bool lists(const char *procs, pid_t wanted)
+/* Whether the text of /proc/PID/cgroup has this leaf for a controller. */
+static bool is_inside(const struct leaf *leaf, enum controller controller, const char *text)
 {
-    cleanup_free char *text = kernel_file_read_all(procs, NULL);
-    for (const char *line = text; line != NULL && *line != '\0';) {
-        if (kernel_text_number(line, 0) == (uint64_t)wanted) {
-            return true;
-        }
-        const char *end = strchrnul(line, '\n');
-        line = *end == '\0' ? end : end + 1;
-    }
-    return false;
+    const struct slice_hierarchy *hierarchy = &leaf->slice->hierarchies[controller];
+    const char *name = leaf->slice->version == CGROUP_VERSION_1 ? controller_name(controller, CGROUP_VERSION_1) : NULL;
+    char path[CGROUP_PATH_MAX], relative[CGROUP_PATH_MAX];
+    size_t length = strlen(hierarchy->name);
+    return cgroup_paths_own(text, name, path) && cgroup_paths_relative(path, hierarchy->root, relative) &&
+           strncmp(relative, hierarchy->name, length) == 0 && relative[length] == '/' &&
+           strcmp(relative + length + 1, leaf->name) == 0;
 }
 
+/* One file of the process tells all, where the lists of members would be one to read for each hierarchy. */
 int cgroup_recognise(const struct leaf *leaf, const struct runtime_leftover *leftover, struct error *err)
 {
-    const struct slice_hierarchy *hierarchies = leaf->slice->hierarchies;
-    const char *last = "";
+    char path[40];
+    snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)leftover->pid);
+    cleanup_free char *text = kernel_file_read_all(path, NULL);
     for (int c = 0; c < CONTROLLER_COUNT; c++) {
-        char path[CGROUP_PATH_MAX];
-        if (!hierarchies[c].usable || strcmp(hierarchies[c].directory, last) == 0) {
-            continue;
-        }
-        last = hierarchies[c].directory;
-        leaf_path(leaf, (enum controller)c, "cgroup.procs", path);
-        if (!lists(path, leftover->pid)) {
-            return error_set(err, ESTALE, "%s (pid %d) is not in its cgroup %s", leaf->name, (int)leftover->pid, last);
+        if (leaf->slice->hierarchies[c].usable && (text == NULL || !is_inside(leaf, (enum controller)c, text))) {
+            return error_set(err, ESTALE, "%s (pid %d) is not in its cgroup below %s", leaf->name, (int)leftover->pid,
+                             leaf->slice->hierarchies[c].directory);
         }
     }
     return 0;

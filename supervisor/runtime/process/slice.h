@@ -104,6 +104,7 @@ struct slice_hierarchy {
     bool usable;
     char directory[CGROUP_PATH_MAX]; /* "/sys/fs/cgroup/cpu/farmd-8000" */
     char name[CGROUP_PATH_MAX];      /* the same relative to the mount, for libcgroup */
+    char root[CGROUP_PATH_MAX];      /* the cgroup that is mounted, as /proc/PID/cgroup tells of it */
 };
 
 struct slice {
@@ -197,7 +198,7 @@ uint64_t cgroup_oom_kills(const char *text);
 int cgroup_kill_listed(
     const char *directory); /* SIGKILL to each pid of cgroup.procs: how many pids were listed, or a negative code */
 
-/* Whether a pid is listed in the leaf in every hierarchy: 0 or -ESTALE. */
+/* Whether a process sits in the leaf in every hierarchy: 0 or -ESTALE. */
 int cgroup_recognise(const struct leaf *leaf, const struct runtime_leftover *leftover, struct error *err);
 
 /* Kills what is in the leaves of the slice in these hierarchies, but for the spared ones and one of the name `keep` (may be

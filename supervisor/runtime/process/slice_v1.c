@@ -77,6 +77,7 @@ static bool find_hierarchy(struct slice *slice, enum controller controller, cons
         return false;
     }
     memcpy(hierarchy->name, path, sizeof(path));
+    memcpy(hierarchy->root, root, sizeof(root));
     char parent[CGROUP_PATH_MAX * 2];
     snprintf(parent, sizeof(parent), "%s/%s", mount, relative);
     return access(parent, W_OK) == 0;
