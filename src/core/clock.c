@@ -31,6 +31,11 @@ int64_t clock_realtime_us(void)
     return read_ns(CLOCK_REALTIME) / 1000;
 }
 
+int64_t clock_boottime_us(void)
+{
+    return read_ns(CLOCK_BOOTTIME) / 1000;
+}
+
 /* Writes the lowest `digits` decimal digits of value. */
 static void put_digits(char *out, int64_t value, int digits)
 {

@@ -17,6 +17,7 @@
 int64_t clock_monotonic_ns(void);
 int64_t clock_monotonic_ms(void);
 int64_t clock_realtime_us(void); /* microseconds since 1970, UTC */
+int64_t clock_boottime_us(void); /* since boot, with the time that the machine slept */
 
 /* Both write a NUL-terminated string. The part down to the second is kept between calls, so a call in the same second
  * costs a few stores; thread-local, so any thread may call. */

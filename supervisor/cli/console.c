@@ -218,7 +218,7 @@ static const enum telling tellings[REASON_COUNT] = {
     [REASON_RELOADED] = TELL,          [REASON_RELOAD_FAILED] = TELL,       [REASON_ACCEPT_FAILED] = TELL,
     [REASON_PROBES_FAILED] = TELL,     [REASON_STARTS_FAILED] = TELL,       [REASON_STATE_NOT_SAVED] = TELL,
     [REASON_LOGS_NOT_KEPT] = TELL,     [REASON_STATISTICS_MISSING] = TELL,  [REASON_CGROUPS_LEFT] = TELL,
-    [REASON_LIMITS_REFUSED] = TELL,    [REASON_RECOVERED] = TELL,
+    [REASON_LIMITS_REFUSED] = TELL,    [REASON_CLOCK_STEPPED] = TELL,       [REASON_RECOVERED] = TELL,
 };
 
 /* In text the time leads and the words say how bad it is; a program that reads JSON filters by level and fields. */

@@ -72,6 +72,7 @@ static const struct reason_row reasons[] = {
     [REASON_STATISTICS_MISSING] = {"StatisticsMissing", true},
     [REASON_LIMITS_REFUSED] = {"LimitsRefused", true},
     [REASON_CGROUPS_LEFT] = {"CgroupsLeft", true},
+    [REASON_CLOCK_STEPPED] = {"ClockStepped", true},
     [REASON_RECOVERED] = {"Recovered", false},
 };
 _Static_assert(sizeof(reasons) / sizeof(reasons[0]) == REASON_COUNT, "one row for each reason");

@@ -53,6 +53,7 @@ enum event_reason {
     REASON_STATISTICS_MISSING,
     REASON_LIMITS_REFUSED,
     REASON_CGROUPS_LEFT,
+    REASON_CLOCK_STEPPED,
     REASON_RECOVERED, /* one of these is over */
     REASON_COUNT
 };

@@ -44,6 +44,7 @@ struct farm {
     size_t start_count;
 
     int64_t started_at_us;
+    int64_t clock_offset_us; /* of the time of day from the time since boot; 0: not looked at yet */
     int64_t start_began_ms;
     struct farm_progress progress;
     void (*on_progress)(const struct farm_progress *progress, void *data);
@@ -62,6 +63,9 @@ struct farm {
 struct server *farm_add_server(struct farm *farm, const struct group_settings *group, uint16_t port);
 struct server *farm_add_server_as(struct farm *farm, int id, const struct group_settings *group, uint16_t port);
 void farm_remove_server(struct farm *farm, struct server *server);
+
+/* The time of day, after a look whether it was set: then what is kept of it has moved along. */
+int64_t farm_now_us(struct farm *farm);
 
 /* The queue of starts: EVENT_TURN comes to it when it is its turn, never in this turn of the loop. */
 void farm_queue_start(struct farm *farm, struct server *server);

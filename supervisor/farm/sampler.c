@@ -7,7 +7,7 @@
 #include "core/clock.h"
 #include "core/histogram.h"
 #include "core/memory.h"
-#include "supervisor/farm/farm.h"
+#include "supervisor/farm/farm_private.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -95,7 +95,8 @@ static void keep_point(struct server *server, struct sampler_slot *slot)
     /* A timer that came a little early must not make two points of one second: readers ask for what is newer. */
     if (slot->count > 0) {
         struct sample_point *last = &slot->points[(slot->next + slot->capacity - 1) % slot->capacity];
-        if (last->at_s == point.at_s) {
+        if (point.at_s <= last->at_s) { /* or a clock that is set back by less than a step */
+            point.at_s = last->at_s;
             *last = point;
             return;
         }
@@ -114,6 +115,8 @@ size_t sampler_points(const struct server *server, uint32_t since, struct sample
     if (!slot || slot->count == 0)
         return 0;
     uint32_t oldest = slot->count < slot->capacity ? 0 : slot->next;
+    if (since > slot->points[(slot->next + slot->capacity - 1) % slot->capacity].at_s)
+        since = 0;
     for (uint32_t i = 0; i < slot->count && count < max; i++) {
         const struct sample_point *point = &slot->points[(oldest + i) % slot->capacity];
         if (point->at_s > since)
@@ -241,7 +244,7 @@ static void sample_server(struct server *server)
     slot->base.valid = true;
     slot->base.at_ns = now_ns;
     slot->base.sample = now;
-    server->stats.at_us = clock_realtime_us();
+    server->stats.at_us = farm_now_us(server->farm);
     keep_point(server, slot);
 }
 
@@ -249,6 +252,7 @@ static void on_slice(uv_timer_t *timer)
 {
     struct sampler *sampler = timer->data;
     size_t count = farm_server_count(sampler->farm);
+    farm_now_us(sampler->farm); /* also while nothing runs */
     for (size_t i = sampler->slice; i < count; i += SLICES) {
         struct server *server = farm_server_at(sampler->farm, i);
         if (server->process)
@@ -299,6 +303,15 @@ void sampler_run_ended(struct server *server)
     slot->earlier_oom_kills += oom_kills;
     slot->base = (struct base_line){0};
     server->stats = (struct server_stats){.oom_kills = slot->earlier_oom_kills};
+}
+
+void sampler_clock_moved(struct server *server, int64_t step_us)
+{
+    struct sampler_slot *slot = server->samples;
+    for (uint32_t i = 0; slot && i < slot->count; i++) {
+        int64_t at_s = (int64_t)slot->points[i].at_s + step_us / US_PER_SECOND;
+        slot->points[i].at_s = at_s < 0 ? 0 : (uint32_t)at_s;
+    }
 }
 
 void sampler_slot_free(struct server *server)

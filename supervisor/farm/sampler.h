@@ -37,9 +37,11 @@ void sampler_run_adopted(struct server *server, uint64_t earlier_oom_kills); /* 
 uint64_t sampler_earlier_oom_kills(const struct server *server);             /* of the runs before this one */
 void sampler_run_ended(struct server *server);
 void sampler_limits_changed(struct server *server); /* percentages are of the limits in force from now on */
+void sampler_clock_moved(struct server *server, int64_t step_us);
 void sampler_slot_free(struct server *server);
 
-/* Copies the kept points with at_s > since, oldest first; returns their number. */
+/* Copies the kept points with at_s > since, oldest first; returns their number. A `since` that is yet to come is of a clock
+ * that was set back meanwhile: all points then. */
 size_t sampler_points(const struct server *server, uint32_t since, struct sample_point *out, size_t max);
 
 #endif

@@ -226,7 +226,7 @@ static void enter_paused(struct server *server)
 static void enter_backoff(struct server *server)
 {
     int64_t delay_ms = server->own->retry_delay_ms;
-    server->next_restart_at_us = clock_realtime_us() + delay_ms * 1000;
+    server->next_restart_at_us = farm_now_us(server->farm) + delay_ms * 1000;
     server_set_error(server, server->own->ending);
     server_report_wait(server);
     server_arm(server, delay_ms);

@@ -4,7 +4,7 @@
 #include "core/clock.h"
 #include "core/memory.h"
 #include "core/units.h"
-#include "supervisor/farm/farm.h"
+#include "supervisor/farm/farm_private.h"
 #include "supervisor/farm/probe.h"
 #include "supervisor/farm/sampler.h"
 #include "supervisor/farm/server_private.h"
@@ -113,7 +113,7 @@ static void begin_run(struct server *server)
     own->fingerprint = group_settings_fingerprint(server->group);
     own->started_at_ms = clock_monotonic_ms();
     own->has_cause = own->killed = false;
-    server->started_at_us = clock_realtime_us();
+    server->started_at_us = farm_now_us(server->farm);
     server->health_error[0] = '\0';
 
     const struct runtime_ops *ops = farm_runtime_ops(server->farm);
