@@ -53,7 +53,12 @@ void access_log_flush(struct access_log *log)
             break;
         at += (size_t)written;
     }
-    log->dropped += count_lines(log->lines.data + at, log->lines.length - at);
+    if (at > 0)
+        log->torn = log->lines.data[at - 1] != '\n';
+    size_t rest = at < log->told_end ? log->told_end : at;
+    log->dropped +=
+        (at < log->told_end ? log->told : 0) + count_lines(log->lines.data + rest, log->lines.length - rest);
+    log->told = log->told_end = 0;
     buffer_clear(&log->lines);
 }
 
@@ -73,11 +78,15 @@ static void write_dropped(struct access_log *log)
 {
     struct json_writer w = json_writer_to(&log->lines);
 
+    if (log->torn)
+        buffer_append_char(&log->lines, '\n');
     json_begin_object(&w);
     json_member_timestamp(&w, "timestamp", clock_realtime_us());
     json_member_uint(&w, "dropped_lines", log->dropped);
     json_end_object(&w);
     buffer_append_char(&log->lines, '\n');
+    log->told = log->dropped;
+    log->told_end = log->lines.length;
     log->dropped = 0;
 }
 

@@ -1,6 +1,7 @@
 /*
  * One JSON line per request to stdout, for those who asked for it. Lines are collected during a turn of the loop and
- * leave together before it sleeps; a reader that doesn't keep up loses lines rather than holding the server up.
+ * leave together before it sleeps; a reader that doesn't keep up, or a full disk, loses lines rather than holding the server
+ * up, and the next line says how many.
  */
 #ifndef WORKER_ACCESS_LOG_H
 #define WORKER_ACCESS_LOG_H
@@ -16,6 +17,9 @@ struct access_log {
     uv_prepare_t flush;
     struct buffer lines;
     uint64_t dropped; /* lines lost since the last that was written */
+    uint64_t told;    /* of these, as the first line of `lines` says, … */
+    size_t told_end;  /* … up to where */
+    bool torn;        /* the last one that was written has lost its end */
 };
 
 void access_log_init(struct access_log *log, uv_loop_t *loop, bool enabled);

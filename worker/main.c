@@ -133,6 +133,7 @@ static void handle_signals(struct program *prog)
         uv_signal_start(&prog->signals[i], on_signal, numbers[i]);
     }
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a log at its limit (ulimit -f) loses lines */
 }
 
 /* Every connection is a descriptor: take what the limit allows. Returns how many connections that makes. */

@@ -143,30 +143,57 @@ static bool takes_output(int fd)
     return poll(&writable, 1, 0) == 1 && (writable.revents & POLLOUT) != 0;
 }
 
-static bool write_pieces(int fd, const char *data, size_t length)
+/* 0, or why the rest from *written on was not taken: -EAGAIN, nobody reads, or the error of write(2). */
+static int write_pieces(int fd, const char *data, size_t length, size_t *written)
 {
-    while (length > 0) {
+    *written = 0;
+    while (*written < length) {
+        size_t left = length - *written;
         if (!takes_output(fd))
-            return false;
-        ssize_t n = write(fd, data, length < PIPE_BUF ? length : PIPE_BUF);
+            return -EAGAIN;
+        ssize_t n = write(fd, data + *written, left < PIPE_BUF ? left : PIPE_BUF);
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return false;
-        data += n;
-        length -= (size_t)n;
+            return n < 0 ? -errno : -EAGAIN;
+        *written += (size_t)n;
     }
-    return true;
+    return 0;
+}
+
+/* What was lost on the way out, and why; told with the next line that gets through. */
+static struct {
+    unsigned lines;
+    int code;
+    bool torn; /* the last one got through in part: it is to be ended first */
+} lost;
+
+static void compose_lost(struct buffer *out)
+{
+    char text[128];
+    snprintf(text, sizeof(text), "… %u line%s dropped: %s", lost.lines, lost.lines == 1 ? " was" : "s were",
+             lost.code == -EAGAIN ? "nobody read them" : strerror(-lost.code));
+    if (lost.torn)
+        buffer_append_char(out, '\n');
+    if (chosen_format == LOG_FORMAT_JSON)
+        compose_json(out, LOG_LEVEL_WARNING, NULL, 0, text);
+    else
+        buffer_append_text(out, text);
+    buffer_append_char(out, '\n');
 }
 
 void log_emit(int fd, const char *data, size_t length)
 {
-    static unsigned dropped;
     struct buffer out = BUFFER_EMPTY;
-    if (dropped > 0 && chosen_format == LOG_FORMAT_TEXT)
-        buffer_printf(&out, "… %u lines were dropped: nobody read them\n", dropped);
+    size_t written;
+    if (lost.lines > 0)
+        compose_lost(&out);
     buffer_append(&out, data, length);
-    dropped = write_pieces(fd, out.data, out.length) ? 0 : dropped + 1;
+    int code = write_pieces(fd, out.data, out.length, &written);
+    lost.lines = code == 0 ? 0 : lost.lines + 1;
+    lost.code = code;
+    if (written > 0)
+        lost.torn = out.data[written - 1] != '\n';
     buffer_done(&out);
 }
 

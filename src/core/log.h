@@ -20,7 +20,7 @@ enum log_format log_format(void);
 int log_level_parse(const char *text, enum log_level *level);
 
 /* Writes finished lines to a descriptor without ever waiting for its reader (a stopped terminal, a pager): what does not
- * go through is dropped and counted, and the next line that does says how many. */
+ * go through, or finds the disk full, is dropped and counted, and the next line that does says how many and why. */
 void log_emit(int fd, const char *data, size_t length);
 
 void log_write(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

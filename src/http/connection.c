@@ -371,8 +371,13 @@ void connection_answered(struct connection *conn)
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
+    static _Thread_local char thrown_away[INPUT_CAPACITY];
     (void)suggested;
     struct connection *conn = handle->data;
+    if (conn->state == CONNECTION_LINGER) {
+        *buf = uv_buf_init(thrown_away, sizeof thrown_away);
+        return;
+    }
     if (!conn->input)
         conn->input = input_take(conn->server);
     if (conn->input)
@@ -389,6 +394,10 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
         settle(conn);
         return;
     }
+    if (nread == UV_ENOBUFS && conn->state == CONNECTION_HEAD) {
+        connection_refuse(conn, 503, "There is not enough memory for the request. Try again in a moment.");
+        return;
+    }
     if (nread == UV_EOF) {
         conn->eof = true;
         conn->reading = false;
@@ -396,7 +405,8 @@ static void on_read(uv_stream_t *stream, ssize_t nread, const uv_buf_t *buf)
         connection_close(conn);
         return;
     } else {
-        conn->end += (size_t)nread;
+        if (conn->state != CONNECTION_LINGER)
+            conn->end += (size_t)nread;
         conn->server->bytes_received += (size_t)nread;
         if (conn->state == CONNECTION_REQUEST || conn->state == CONNECTION_FINISH)
             conn->since_ms = uv_now(conn->server->loop);

@@ -234,7 +234,7 @@ bool ask_begin_answer(struct ask *ask, struct buffer *out)
         bytes += ask->entries[i].length + ENTRY_FRAME;
     if (buffer_try_reserve(out, bytes))
         return true;
-    error_set(&ask->refusal, ENOMEM, "there is no memory for an answer of %zu MB; try again later", bytes / MIB);
+    error_set(&ask->refusal, ENOMEM, "there is no memory for an answer of %zu KB; try again later", bytes / 1024);
     reply_error(&ask->reply, &ask->refusal);
     return false;
 }

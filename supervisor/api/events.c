@@ -1,13 +1,10 @@
 /*
  * `GET /api/events?since=&limit=&server_id=`: what happened, oldest first; without `since`, the newest ones.
  */
-#include "core/memory.h"
 #include "supervisor/api/internal.h"
 #include "supervisor/api/query.h"
 #include "supervisor/api/reply.h"
 #include "supervisor/api/view.h"
-
-#include <stdlib.h>
 
 #define DEFAULT_LIMIT 200
 #define ENTRY_BYTES (EVENT_MESSAGE_MAX + 256)
@@ -65,11 +62,10 @@ void events_list(struct http_request *request, const struct http_match *match)
         respond_error(request, &err);
         return;
     }
-    const struct event **list = xcalloc(EVENTS_CAPACITY, sizeof(const struct event *));
+    const struct event *list[EVENTS_CAPACITY];
     size_t count = events_after(events, (uint64_t)since, list, EVENTS_CAPACITY, &lost);
     count = choose(list, count, server_id, (size_t)limit, given == 0);
     /* Where a client goes on: behind what it was given, or behind everything when nothing was held back. */
     uint64_t last = count == (size_t)limit ? list[count - 1]->id : events_last_id(events);
     respond_events(request, list, count, last, given > 0 && lost);
-    free(list);
 }

@@ -3,7 +3,6 @@
  */
 #include "supervisor/cli/notify.h"
 
-#include "core/memory.h"
 #include "core/units.h"
 
 #include <stdarg.h>
@@ -33,7 +32,11 @@ void notify_send(const char *fmt, ...)
     vsnprintf(state, sizeof state, fmt, args);
     va_end(args);
 
-    cleanup_close int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    /* Kept: a watchdog that is not told for want of a descriptor ends a farmd that is well. */
+    static int fd = -1;
+    if (fd < 0) {
+        fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    }
     if (fd >= 0) {
         /* A service manager that does not listen is its own affair: it will say so. */
         (void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address, length);

@@ -27,7 +27,7 @@
 #include <uv.h>
 
 #define LAST_ANSWERS_MS 2000
-#define LARGE_BLOCK (256 * 1024) /* from here on a block of memory goes back to the kernel when it is freed */
+#define LARGE_BLOCK (128 * 1024) /* from here on a block of memory goes back to the kernel when it is freed */
 
 static const int signals_handled[] = SIGNALS_HANDLED;
 
@@ -317,6 +317,7 @@ int cli_up(int argc, char **argv)
     }
     log_setup(settings->log_level, settings->log_format);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file at its limit (ulimit -f) is an error like any other */
     mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
     uv_loop_init(&up.loop);
     if (signals_begin(&up.loop, &err) != 0) {

@@ -31,7 +31,7 @@ static void move_server(struct server *server, int64_t step_us)
 static void clock_moved(struct farm *farm, int64_t step_us)
 {
     char by[24];
-    units_format_duration(by, llabs(step_us) / (US_PER_SECOND / MS_PER_SECOND));
+    units_format_duration(by, (llabs(step_us) + US_PER_SECOND / 2) / US_PER_SECOND * MS_PER_SECOND);
     farm->started_at_us += step_us;
     for (size_t i = 0; i < farm->server_count; i++)
         move_server(farm->servers[i], step_us);

@@ -113,6 +113,7 @@ bool trouble_is_want(int code)
     case ENOSPC:
     case EDQUOT:
     case EIO:
+    case EFBIG:
     case EROFS:
         return true;
     default:

@@ -8,13 +8,16 @@
 #include <poll.h>
 #include <pty.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -128,6 +131,54 @@ static void nobody_reading_holds_nobody_up(void **state)
     assert_non_null(strstr(text, "somebody reads again\n"));
 }
 
+/* A file that takes no more, as on a full disk: what it lost is counted, and a line that was cut is ended. */
+static void a_full_file_loses_lines_and_says_so(enum log_format format, const char *told)
+{
+    char path[] = "/tmp/farmd-log-XXXXXX", text[4096];
+    int file = mkostemp(path, O_CLOEXEC | O_APPEND);
+    assert_true(file >= 0);
+    unlink(path);
+    log_setup(LOG_LEVEL_INFO, format);
+    signal(SIGXFSZ, SIG_IGN);
+    struct rlimit size;
+    getrlimit(RLIMIT_FSIZE, &size);
+    int before = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    dup2(file, STDERR_FILENO);
+    log_warning("one");
+    struct stat st;
+    fstat(file, &st);
+    const struct rlimit little = {(rlim_t)st.st_size + 5, size.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &little);
+    for (int i = 0; i < 3; i++)
+        log_warning("lost");
+    setrlimit(RLIMIT_FSIZE, &size);
+    log_warning("two");
+    log_warning("three");
+    dup2(before, STDERR_FILENO);
+    close(before);
+    ssize_t n = pread(file, text, sizeof(text) - 1, 0);
+    close(file);
+    text[n > 0 ? n : 0] = '\0';
+    assert_non_null(strstr(text, told));
+    assert_non_null(strstr(text, "… 3 lines were dropped: File too large"));
+    char *rest = text;
+    for (int i = 0; i < 5; i++) /* one, the piece, what was lost, two, three */
+        assert_non_null(strsep(&rest, "\n"));
+    assert_string_equal(rest, "");
+}
+
+static void a_full_file_as_text(void **state)
+{
+    (void)state;
+    a_full_file_loses_lines_and_says_so(LOG_FORMAT_TEXT, "\n… 3 lines");
+}
+
+static void a_full_file_as_json(void **state)
+{
+    (void)state;
+    a_full_file_loses_lines_and_says_so(LOG_FORMAT_JSON, "\"level\":\"WARNING\",\"message\":\"… 3 lines");
+}
+
 static void json_is_one_object_a_line(void **state)
 {
     (void)state;
@@ -222,10 +273,16 @@ static void knows_level_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CAPTURED(text_has_a_time_or_a_word),           CAPTURED(levels_hide_the_lesser),
-        CAPTURED(outsiders_do_not_steer_the_terminal), CAPTURED(nobody_reading_holds_nobody_up),
-        CAPTURED(json_is_one_object_a_line),           CAPTURED(long_messages_are_cut_and_errno_is_kept),
-        CAPTURED(facts_are_members_in_json_only),      CAPTURED(colour_only_on_a_terminal),
+        CAPTURED(text_has_a_time_or_a_word),
+        CAPTURED(levels_hide_the_lesser),
+        CAPTURED(outsiders_do_not_steer_the_terminal),
+        CAPTURED(nobody_reading_holds_nobody_up),
+        CAPTURED(a_full_file_as_text),
+        CAPTURED(a_full_file_as_json),
+        CAPTURED(json_is_one_object_a_line),
+        CAPTURED(long_messages_are_cut_and_errno_is_kept),
+        CAPTURED(facts_are_members_in_json_only),
+        CAPTURED(colour_only_on_a_terminal),
         cmocka_unit_test(knows_level_names),
     };
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);
