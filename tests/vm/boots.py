@@ -52,6 +52,8 @@ BOOTS = {
             Round(integration("shutdown"), "after_a_kill or leftovers or leaves_nothing or forced or while_starting"),
             Round(integration("upgrade"), "no_request or nothing_of or latest or how_a_server or ordinary_user"),
             Round(integration("down"), "in_order or does_not_end or paused"),
+            Round(integration("adoption", "adoption_kills", "adoption_users"),
+                  "go_on_under or done_by_hand or oom_killed or change_live or request_fails or any_moment or subtree"),
         ],
         weight=10,
     ),

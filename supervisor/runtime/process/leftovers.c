@@ -136,5 +136,9 @@ void cgroup_remove_slice(const char *directory, const char *name, struct error *
         }
         poll(NULL, 0, LEFTOVER_POLL_MS);
     }
-    rmdir(directory); /* the supervisor's leaf may hold the shell that starts farmd anew */
+    /* The supervisor's leaf may hold the shell that starts farmd anew: then both stay. */
+    char supervisor[CGROUP_PATH_MAX * 2];
+    snprintf(supervisor, sizeof(supervisor), "%s/" DELEGATION_LEAF, directory);
+    rmdir(supervisor);
+    rmdir(directory);
 }
