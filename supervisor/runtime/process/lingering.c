@@ -9,20 +9,20 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
 #define RETRY_MS 500
 #define TRIES_AT_ONCE 8 /* each is some ms of system calls */
 
 struct lingerer {
     struct leaf leaf;
-    TAILQ_ENTRY(lingerer) link;
+    struct lingerer *next;
 };
 
 struct lingering {
     uv_timer_t timer;
     struct slice *slice;
-    TAILQ_HEAD(lingerers, lingerer) list;
+    struct lingerer *first, **end;
+    unsigned count;
 };
 
 static void tell(struct lingering *lingering, const struct leaf *leaf, int code)
@@ -39,37 +39,50 @@ static int try_to_remove(struct leaf *leaf)
     return rc == 0 ? ops->remove(leaf) : rc;
 }
 
-static void drop(struct lingering *lingering, struct lingerer *lingerer)
+static void push(struct lingering *lingering, struct lingerer *lingerer)
 {
-    TAILQ_REMOVE(&lingering->list, lingerer, link);
-    free(lingerer);
-    if (!TAILQ_EMPTY(&lingering->list)) {
-        return;
+    lingerer->next = NULL;
+    *lingering->end = lingerer;
+    lingering->end = &lingerer->next;
+    lingering->count++;
+}
+
+/* Takes the one that `link` points to out of the list. */
+static struct lingerer *take(struct lingering *lingering, struct lingerer **link)
+{
+    struct lingerer *lingerer = *link;
+    *link = lingerer->next;
+    if (*link == NULL) {
+        lingering->end = link;
     }
-    uv_timer_stop(&lingering->timer);
-    slice_trouble(lingering->slice, RUNTIME_TROUBLE_CGROUPS, NULL);
+    lingering->count--;
+    return lingerer;
+}
+
+static void stop_when_empty(struct lingering *lingering)
+{
+    if (lingering->count == 0) {
+        uv_timer_stop(&lingering->timer);
+        slice_trouble(lingering->slice, RUNTIME_TROUBLE_CGROUPS, NULL);
+    }
 }
 
 /* Those that have waited longest; what stays joins the end again. */
 static void on_retry(uv_timer_t *timer)
 {
     struct lingering *lingering = timer->data;
-    struct lingerer *last = TAILQ_LAST(&lingering->list, lingerers), *lingerer = NULL;
-    for (unsigned n = 0; n < TRIES_AT_ONCE && lingerer != last; n++) {
-        lingerer = TAILQ_FIRST(&lingering->list);
+    unsigned tries = lingering->count < TRIES_AT_ONCE ? lingering->count : TRIES_AT_ONCE;
+    while (tries-- > 0 && lingering->first != NULL) {
+        struct lingerer *lingerer = take(lingering, &lingering->first);
         int rc = try_to_remove(&lingerer->leaf);
         if (rc != 0) {
             tell(lingering, &lingerer->leaf, rc);
-            TAILQ_REMOVE(&lingering->list, lingerer, link);
-            TAILQ_INSERT_TAIL(&lingering->list, lingerer, link);
-            continue;
-        }
-        bool was_last = lingerer == last;
-        drop(lingering, lingerer);
-        if (was_last) {
-            return;
+            push(lingering, lingerer);
+        } else {
+            free(lingerer);
         }
     }
+    stop_when_empty(lingering);
 }
 
 void lingering_add(struct lingering *lingering, const struct leaf *leaf, int code)
@@ -79,7 +92,7 @@ void lingering_add(struct lingering *lingering, const struct leaf *leaf, int cod
     lingerer->leaf.stats_open = false;
     lingerer->leaf.stats_retry_ns = 0;
     lingerer->leaf.pidfd = -1;
-    TAILQ_INSERT_TAIL(&lingering->list, lingerer, link);
+    push(lingering, lingerer);
     tell(lingering, leaf, code);
     if (!uv_is_active((uv_handle_t *)&lingering->timer)) {
         uv_timer_start(&lingering->timer, on_retry, RETRY_MS, RETRY_MS);
@@ -88,18 +101,20 @@ void lingering_add(struct lingering *lingering, const struct leaf *leaf, int cod
 
 int lingering_reuse(struct lingering *lingering, const char *name, struct error *err)
 {
-    struct lingerer *lingerer = TAILQ_FIRST(&lingering->list);
-    while (lingerer != NULL && strcmp(lingerer->leaf.name, name) != 0) {
-        lingerer = TAILQ_NEXT(lingerer, link);
+    struct lingerer **link = &lingering->first;
+    while (*link != NULL && strcmp((*link)->leaf.name, name) != 0) {
+        link = &(*link)->next;
     }
-    if (lingerer == NULL) {
+    if (*link == NULL) {
         return 0;
     }
-    if (lingerer->leaf.slice->ops->kill(&lingerer->leaf) != 0) {
+    struct leaf *leaf = &(*link)->leaf;
+    if (leaf->slice->ops->kill(leaf) != 0) {
         return error_set(err, EBUSY, "processes of its last run are still there; they are being ended");
     }
-    leaf_reserve(&lingerer->leaf, NULL);
-    drop(lingering, lingerer);
+    leaf_reserve(leaf, NULL);
+    free(take(lingering, link));
+    stop_when_empty(lingering);
     return 0;
 }
 
@@ -107,7 +122,7 @@ struct lingering *lingering_new(uv_loop_t *loop, struct slice *slice)
 {
     struct lingering *lingering = xcalloc(1, sizeof(*lingering));
     lingering->slice = slice;
-    TAILQ_INIT(&lingering->list);
+    lingering->end = &lingering->first;
     uv_timer_init(loop, &lingering->timer);
     lingering->timer.data = lingering;
     uv_unref((uv_handle_t *)&lingering->timer);
@@ -121,14 +136,13 @@ static void on_closed(uv_handle_t *handle)
 
 void lingering_free(struct lingering *lingering)
 {
-    struct lingerer *lingerer;
-    while ((lingerer = TAILQ_FIRST(&lingering->list)) != NULL) {
+    while (lingering->first != NULL) {
+        struct lingerer *lingerer = take(lingering, &lingering->first);
         int rc = try_to_remove(&lingerer->leaf);
         if (rc != 0) {
             log_warning("the cgroup of %s is left behind (%s); the next farmd removes it", lingerer->leaf.name,
                         strerror(-rc));
         }
-        TAILQ_REMOVE(&lingering->list, lingerer, link);
         free(lingerer);
     }
     uv_close((uv_handle_t *)&lingering->timer, on_closed);
