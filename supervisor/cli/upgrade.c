@@ -61,7 +61,14 @@ static const char *behind(const struct control_message *message, const char *wor
     return strncmp(message->text, word, length) == 0 ? message->text + length : NULL;
 }
 
-static int wait_for_answer(int socket, pid_t pid)
+static bool runs(const struct farm_paths *paths)
+{
+    pid_t pid;
+    cleanup_close int holder = lock_holder(paths->lock, &pid, NULL);
+    return holder >= 0;
+}
+
+static int wait_for_answer(int socket, pid_t pid, const struct farm_paths *paths)
 {
     int64_t end_ms = clock_monotonic_ms() + ANSWER_MAX_MS;
     for (;;) {
@@ -73,6 +80,11 @@ static int wait_for_answer(int socket, pid_t pid)
         int code = control_receive(socket, &message);
         if (code == -EAGAIN)
             continue;
+        if (code <= 0 && runs(paths))
+            return cli_fail(CLI_FAILED,
+                            "not upgraded: farmd (pid %d) has just been upgraded by somebody else\n"
+                            "  fix: try again if that was to another program",
+                            (int)pid);
         if (code <= 0)
             return cli_fail(CLI_FAILED,
                             "farmd (pid %d) ended before it had taken over; the servers go on\n"
@@ -104,7 +116,7 @@ int cli_upgrade(int argc, char **argv)
     else if (ask(socket, &err) < 0)
         code = cli_fail(CLI_FAILED, "%s", err.message);
     else
-        code = wait_for_answer(socket, pid);
+        code = wait_for_answer(socket, pid, &paths);
     farm_paths_done(&paths);
     settings_free(settings);
     return code;

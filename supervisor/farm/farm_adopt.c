@@ -158,7 +158,8 @@ struct taking_up {
     struct farm *farm;
     struct farm_change *change; /* for what does not fit; NULL while all does */
     bool by_same_means;         /* limits were in force as they are now */
-    unsigned adopted, settled, ready;
+    unsigned adopted, settled, ready, replaced;
+    struct error why; /* the first of the replaced ones is not adopted */
 };
 
 static struct farm_change *change_of(struct taking_up *taking)
@@ -198,8 +199,11 @@ static int adopt(struct taking_up *taking, struct server *server, const struct s
         code = server_adopt(server, was, &err);
     else
         code = error_set(&err, ESTALE, "limits are in force by other means now (%s)", farm_enforcement(farm));
-    if (code < 0 && code != -ESRCH)
+    if (code < 0 && code != -ESRCH) {
+        if (taking->replaced++ == 0)
+            taking->why = err;
         events_add(farm->events, REASON_STOPPED, server->id, "%s is replaced: %s", server->name, err.message);
+    }
     return code;
 }
 
@@ -264,6 +268,9 @@ void farm_adopt(struct farm *farm)
         events_add(farm->events, REASON_ADOPTED, 0, "adopted %u servers in %lld ms", taking.adopted,
                    (long long)farm->progress.adopted_ms);
     }
+    if (taking.replaced > 0)
+        log_warning("%u of the servers that an earlier farmd left are replaced: %s", taking.replaced,
+                    taking.why.message);
     sweep(farm);
     state_free(steal(&farm->earlier));
     farm->progress.total += taking.settled;

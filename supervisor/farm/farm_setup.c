@@ -23,6 +23,8 @@ static int open_runtime(struct farm *farm, struct error *err)
         .runtime_dir = farm->paths.runtime_dir,
         .enforce = farm->settings->enforce,
         .servers = settings_total_servers(farm->settings),
+        .places = farm->earlier ? farm->earlier->places : NULL,
+        .place_count = farm->earlier ? farm->earlier->place_count : 0,
         .events = server_runtime_events,
         .farm = farm,
     };
@@ -92,8 +94,11 @@ int farm_new(uv_loop_t *loop, struct settings *settings, const struct runtime_op
     if (code == 0)
         code = made->lock_fd =
             lock_fd >= 0 ? lock_inherit(made->paths.lock, lock_fd, err) : lock_take(made->paths.lock, err);
-    if (code >= 0)
+    if (code >= 0) {
+        made->events = events_new();
+        farm_load_state(made);
         code = open_runtime(made, err);
+    }
     if (code < 0) {
         if (made->lock_fd >= 0)
             lock_release(made->paths.lock, made->lock_fd);
@@ -102,9 +107,7 @@ int farm_new(uv_loop_t *loop, struct settings *settings, const struct runtime_op
         return code;
     }
 
-    made->events = events_new();
     made->troubles = troubles_new(loop, made->events);
-    farm_load_state(made);
     init_handles(made);
     made->statefile = statefile_new(loop, made->paths.state, &statefile_calls, made);
     made->log_keeper = log_keeper_new(made);

@@ -150,6 +150,10 @@ struct runtime_options {
     const char *runtime_dir; /* for the counter files; exists */
     enum enforce_mode enforce;
     unsigned servers; /* how many there will be, to warn of what will not suffice */
+    /* Of an earlier runtime of this instance, see runtime_ops.places: it goes on there, wherever farmd was started from.
+     * Need to live during the call only. */
+    char *const *places;
+    size_t place_count;
     struct runtime_events events;
     void *farm; /* for on_trouble */
 };

@@ -181,15 +181,17 @@ void delegation_close(struct slice *slice)
     if (has_leaves(directory)) {
         return; /* their limits stay in force: the next farmd finds them */
     }
+    char leaf[PATH_SIZE];
+    snprintf(leaf, sizeof(leaf), "%s/" DELEGATION_LEAF, directory);
     if (slice->moved) {
-        char leaf[PATH_SIZE];
-        snprintf(leaf, sizeof(leaf), "%s/" DELEGATION_LEAF, directory);
         switch_controllers(directory, controllers_in(directory, "cgroup.subtree_control"), '-');
         switch_controllers(slice->base, slice->enabled, '-');
         if (move_processes(leaf, slice->base, false) == 0) {
             rmdir(leaf);
         }
         slice->moved = false;
+    } else {
+        rmdir(leaf); /* of the farmd that made the slice, when this one came from elsewhere */
     }
     rmdir(directory);
 }
@@ -264,6 +266,38 @@ static size_t list_candidates(const char *mount, const char *own, bool is_left, 
     return n;
 }
 
+static bool is_listed(const struct candidate *list, size_t count, const char *path)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(list[i].path, path) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* How much of two cgroup paths is the nearest cgroup that both are in. */
+static size_t common_length(const char *a, const char *b)
+{
+    size_t common = 0;
+    for (size_t i = 0;; i++) {
+        if ((a[i] == '/' || a[i] == '\0') && (b[i] == '/' || b[i] == '\0')) {
+            common = i;
+        }
+        if (a[i] != b[i] || a[i] == '\0') {
+            return common;
+        }
+    }
+}
+
+/* Whether a process may go from one cgroup to another: that takes the right to write to the nearest common one. */
+static bool may_move(const char *mount, const char *from, const char *to)
+{
+    char path[PATH_SIZE];
+    snprintf(path, sizeof(path), "%s/%.*s/cgroup.procs", mount, (int)common_length(from, to), from);
+    return access(path, W_OK) == 0;
+}
+
 int slice_v2_open(struct slice *slice, const char *own_cgroups, const char *mountinfo, bool part, struct error *err)
 {
     char mount[CGROUP_PATH_MAX], root[CGROUP_PATH_MAX], own[CGROUP_PATH_MAX], relative[CGROUP_PATH_MAX];
@@ -279,10 +313,16 @@ int slice_v2_open(struct slice *slice, const char *own_cgroups, const char *moun
     for (int c = 0; c < CONTROLLER_COUNT; c++) {
         memcpy(slice->hierarchies[c].root, root, sizeof(root));
     }
+    char own_relative[CGROUP_PATH_MAX];
+    memcpy(own_relative, relative, sizeof(relative));
     bool is_left = delegation_strip_leaf(relative, slice->name);
-    struct candidate list[3];
+    struct candidate list[3], earlier = {0};
     size_t count = list_candidates(mount, relative, is_left, list);
     int rc = -ENOTSUP;
+    if (slice_earlier_base(slice, mount, earlier.path) && !is_listed(list, count, earlier.path) &&
+        may_move(mount, own_relative, earlier.path)) {
+        rc = try_candidate(slice, mount, &earlier, part, err);
+    }
     for (size_t i = 0; i < count && rc != 0; i++) {
         rc = try_candidate(slice, mount, &list[i], part, err);
     }

@@ -89,7 +89,7 @@ static void cgroups(struct list *list, enum enforce_mode enforce)
     struct error err = {0};
     struct slice *slice;
     SAY(name, "farmd-doctor-%d", (int)getpid());
-    int rc = slice_open(&slice, name, enforce == ENFORCE_REQUIRED ? ENFORCE_AUTO : enforce, &err);
+    int rc = slice_open(&slice, name, NULL, enforce == ENFORCE_REQUIRED ? ENFORCE_AUTO : enforce, &err);
     if (rc != 0) {
         struct doctor_finding *finding = add(list, "limits", false);
         SAY(finding->text, "%.300s", err.message);

@@ -74,7 +74,8 @@ static int open_runtime(struct runtime **result, const struct runtime_options *o
         const char *prefix = strncmp(options->instance, "farmd", 5) == 0 ? "" : "farmd-";
         char name[LEAF_NAME_MAX];
         snprintf(name, sizeof(name), "%s%s", prefix, options->instance);
-        rc = slice_open(&runtime->slice, name, options->enforce, err);
+        struct slice_places earlier = {options->places, options->place_count};
+        rc = slice_open(&runtime->slice, name, &earlier, options->enforce, err);
     }
     if (rc != 0) {
         runtime_unref(runtime);

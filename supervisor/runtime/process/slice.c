@@ -110,9 +110,27 @@ static int without_enforcement(struct slice *slice, enum enforce_mode enforce, c
     return 0;
 }
 
-int slice_open(struct slice **result, const char *name, enum enforce_mode enforce, struct error *err)
+bool slice_earlier_base(const struct slice *slice, const char *mount, char base[CGROUP_PATH_MAX])
+{
+    size_t length = strlen(mount);
+    for (size_t i = 0; slice->earlier != NULL && i < slice->earlier->count; i++) {
+        const char *path = slice->earlier->list[i], *last = strrchr(path, '/');
+        if (strncmp(path, mount, length) != 0 || path[length] != '/' || strcmp(last + 1, slice->name) != 0 ||
+            access(path, W_OK) != 0) {
+            continue;
+        }
+        const char *inside = path + length + 1;
+        snprintf(base, CGROUP_PATH_MAX, "%.*s", last > inside ? (int)(last - inside) : 0, inside);
+        return true;
+    }
+    return false;
+}
+
+int slice_open(struct slice **result, const char *name, const struct slice_places *earlier, enum enforce_mode enforce,
+               struct error *err)
 {
     struct slice *slice = xcalloc(1, sizeof(*slice));
+    slice->earlier = earlier;
     snprintf(slice->name, sizeof(slice->name), "%s", name);
     slice->required = enforce == ENFORCE_REQUIRED;
     struct error reason = {0};
@@ -135,6 +153,7 @@ int slice_open(struct slice **result, const char *name, enum enforce_mode enforc
     if (rc != 0) {
         rc = without_enforcement(slice, enforce, &reason, err);
     }
+    slice->earlier = NULL;
     if (rc == 0) {
         *result = slice;
         return 0;

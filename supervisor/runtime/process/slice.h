@@ -111,7 +111,8 @@ struct slice {
     const struct slice_ops *ops;
     char name[LEAF_NAME_MAX]; /* "farmd-8000" */
     enum cgroup_version version;
-    bool required; /* a limit that is refused fails the start */
+    const struct slice_places *earlier; /* while it is opened; may be NULL */
+    bool required;                      /* a limit that is refused fails the start */
     char warning[SLICE_WARNING_MAX];
     struct slice_hierarchy hierarchies[CONTROLLER_COUNT]; /* v2: all the same directory */
     bool has_memsw;                                       /* v1: swap is limited with memory */
@@ -131,9 +132,20 @@ struct slice {
     int64_t members_ns, members_took_ns;
 };
 
-/* Finds out what can be enforced and makes the slice. `name` is its whole name. */
 void slice_trouble(const struct slice *slice, enum runtime_trouble trouble, const struct error *err);
-int slice_open(struct slice **slice, const char *name, enum enforce_mode enforce, struct error *err);
+
+/* The directories of an earlier slice of the same name, which another session may have made. */
+struct slice_places {
+    char *const *list;
+    size_t count;
+};
+
+/* Finds out what can be enforced and makes the slice, or goes on in an earlier one (NULL: there was none). `name` is its
+ * whole name. */
+int slice_open(struct slice **slice, const char *name, const struct slice_places *earlier, enum enforce_mode enforce,
+               struct error *err);
+/* Where below this mount an earlier slice still lies: the cgroup that it is in, "" or "a/b". False when there is none. */
+bool slice_earlier_base(const struct slice *slice, const char *mount, char base[CGROUP_PATH_MAX]);
 void slice_close(struct slice *slice); /* after its leaves; NULL is fine */
 
 /* A leaf of a slice. leaf_close closes descriptors and leaves the cgroup. Statistics are opened and limits read back when

@@ -69,6 +69,7 @@ static bool find_hierarchy(struct slice *slice, enum controller controller, cons
         !cgroup_paths_relative(own, root, relative)) {
         return false;
     }
+    slice_earlier_base(slice, mount, relative);
     size_t size = CGROUP_PATH_MAX - LEAF_NAME_MAX; /* a leaf's name still fits behind */
     const char *slash = *relative == '\0' ? "" : "/";
     char path[CGROUP_PATH_MAX];
