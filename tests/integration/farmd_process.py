@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 import uuid
 
 import pytest
@@ -81,6 +82,18 @@ def environment_of(pid):
     except OSError:
         return {}
     return dict(entry.decode(errors="replace").partition("=")[::2] for entry in data.split(b"\0") if entry)
+
+
+def _remove_cgroup(directory):
+    """The kernel may still be about the last process of it."""
+    for _ in range(200):
+        try:
+            return directory.rmdir()
+        except FileNotFoundError:
+            return None
+        except OSError:
+            time.sleep(0.01)
+    return None
 
 
 class Farmd:
@@ -216,8 +229,7 @@ class Farmd:
                 self.process.wait(0.05)
         for directory in self.slices:
             for leaf in [*directory.glob("*/"), directory]:
-                with contextlib.suppress(OSError):
-                    leaf.rmdir()
+                _remove_cgroup(leaf)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _thaw(self):
