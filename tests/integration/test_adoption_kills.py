@@ -18,9 +18,8 @@ import pytest
 
 from adoptlib import goes_on, kill, slices
 from farmd_process import alive, environment_of, farms  # noqa: F401
-from farmlib import DEADLINE, wait_for
+from farmlib import DEADLINE, SLOW, wait_for
 
-SLOW = DEADLINE > 20
 ROUNDS = int(os.environ.get("ADOPTION_ROUNDS", "2" if SLOW else "4"))
 KILLS = int(os.environ.get("ADOPTION_KILLS", "8" if SLOW else "40"))
 SEED = int(os.environ.get("ADOPTION_SEED", str(int.from_bytes(os.urandom(4), "little"))))

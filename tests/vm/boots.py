@@ -50,12 +50,20 @@ BOOTS = {
                   + cases("charges", "hosts", "limits")),
             Round(integration("lifecycle"), "pause or paused or kill or restart_profiles"),
             Round(integration("shutdown"), "after_a_kill or leftovers or leaves_nothing or forced or while_starting"),
+        ],
+        weight=10,
+    ),
+    # One farmd after another.
+    "v2-successors": Boot(
+        rounds=[
+            Round(integration("adoption", "adoption_users", "adoption_kills")),
+            Round(integration("adoption_changes"), "limits or enforcement or foreign or taken_for or kept"),
             Round(integration("upgrade"), "no_request or nothing_of or latest or how_a_server or ordinary_user"),
             Round(integration("down"), "in_order or does_not_end or paused"),
             Round(integration("adoption", "adoption_kills", "adoption_users"),
                   "go_on_under or done_by_hand or oom_killed or change_live or request_fails or any_moment or subtree"),
         ],
-        weight=10,
+        weight=9,
     ),
     # Older kernels and sandboxes.
     "v2-lacking": Boot(
@@ -71,9 +79,15 @@ BOOTS = {
     ),
     "v1": Boot(
         words=("farmd.cgroup=v1",), enforcement="cgroup1", weight=3,
-        rounds=[Round(ENFORCEMENT, "limits_are or memory_past or fork_bomb or burner or hosts")],
+        rounds=[
+            Round(ENFORCEMENT, "limits_are or memory_past or fork_bomb or burner or hosts"),
+            Round(integration("adoption"), "go_on or actions"),
+        ],
     ),
-    "readonly": Boot(words=("farmd.cgroup=readonly",), enforcement="none", rounds=[Round(cases("hosts"))]),
+    "readonly": Boot(
+        words=("farmd.cgroup=readonly",), enforcement="none",
+        rounds=[Round(cases("hosts")), Round(integration("adoption"), "servers_go_on")],
+    ),
     "none": Boot(words=("farmd.cgroup=none",), enforcement="none", rounds=[Round(cases("hosts"))]),
     "hidepid": Boot(
         words=("farmd.hidepid=2",), rounds=[Round(cases("hosts") + integration("delegation"))], weight=3,
