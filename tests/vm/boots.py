@@ -60,8 +60,6 @@ BOOTS = {
             Round(integration("adoption_changes"), "limits or enforcement or foreign or taken_for or kept"),
             Round(integration("upgrade"), "no_request or nothing_of or latest or how_a_server or ordinary_user"),
             Round(integration("down"), "in_order or does_not_end or paused"),
-            Round(integration("adoption", "adoption_kills", "adoption_users"),
-                  "go_on_under or done_by_hand or oom_killed or change_live or request_fails or any_moment or subtree"),
         ],
         weight=9,
     ),
