@@ -320,11 +320,12 @@ int cli_up(int argc, char **argv)
     signal(SIGXFSZ, SIG_IGN); /* a file at its limit (ulimit -f) is an error like any other */
     mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
     uv_loop_init(&up.loop);
-    if (signals_begin(&up.loop, &err) != 0) {
+    if (signals_begin(&up.loop, &err) == 0) {
+        code = run(&up, settings);
+    } else {
         settings_free(settings);
-        return give_up(&up, CLI_FAILED, &err);
+        code = give_up(&up, CLI_FAILED, &err);
     }
-    code = run(&up, settings);
     uv_run(&up.loop, UV_RUN_DEFAULT); /* last close callbacks */
     uv_loop_close(&up.loop);
     handover_done(&up.handover);
