@@ -100,7 +100,8 @@ static struct queued_write *queued_new(const uv_buf_t pieces[2], size_t total, s
     char *to = queued->data;
     for (int i = 0; i < 2; i++) {
         size_t before = skip < pieces[i].len ? skip : pieces[i].len;
-        memcpy(to, pieces[i].base + before, pieces[i].len - before);
+        if (before < pieces[i].len) /* a piece may be no memory at all */
+            memcpy(to, pieces[i].base + before, pieces[i].len - before);
         to += pieces[i].len - before;
         skip -= before;
     }
