@@ -5,6 +5,7 @@
 #include "core/memory.h"
 #include "core/units.h"
 #include "supervisor/farm/farm_private.h"
+#include "supervisor/farm/logfile.h"
 #include "supervisor/farm/probe.h"
 #include "supervisor/farm/sampler.h"
 #include "supervisor/farm/server_private.h"
@@ -99,6 +100,7 @@ static int start_process(struct server *server, struct error *err)
         .log_path = server->log_path,
         .limits = server->limits,
     };
+    log_marks_add(&server->log_marks, logfile_mark(server->log_path)); /* what is there is of earlier runs */
     int code = farm_runtime_ops(server->farm)->start(farm_runtime(server->farm), &spec, server, &server->process, err);
     server_environment_free(env);
     return code;
