@@ -205,6 +205,7 @@ static void on_oom(void *owner)
     units_format_size(limit, server->limits.memory);
     events_add(farm_events(server->farm), REASON_OOM_KILLED, server->id,
                "a process of %s was OOM-killed at the limit of %s; the server itself goes on", server->name, limit);
+    farm_server_changed(server->farm, server); /* the next farmd need not tell it again */
 }
 
 static void on_trouble(void *farm, enum runtime_trouble trouble, const struct error *err)
