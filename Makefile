@@ -113,8 +113,8 @@ PRELOADS := $(patsubst %.c,$(OUT)/%.so,$(PRELOAD_SOURCES))
 EMBEDDED := $(wildcard docs/openapi.json web/*.html web/*.css web/*.js web/*.svg web/dist/*)
 
 # ---- targets --------------------------------------------------------------------------------------------------------
-.PHONY: all build deps run test test-unit test-integration bench lint check-layers format check-format install \
-        uninstall clean help tests unit-tests lint-files objects test-vm vm-shell vm-programs
+.PHONY: all build deps run test test-unit test-integration bench bench-load lint check-layers format check-format install \
+        uninstall clean docs help tests unit-tests lint-files objects test-vm vm-shell vm-programs
 all: build
 
 build: $(PROGRAMS) ## build farmd and farm-worker (the default)
@@ -181,6 +181,11 @@ bench: ## measure farmd against its references: a table and build/bench.json
 	@$(MAKE) --no-print-directory $(JOBS) tests
 	@$(PYTHON) tests/bench/bench.py $(ARGS)
 
+bench-load: ## measure the load engine against wrk: a table and build/bench-load.json
+	@.ci/install-deps build bench
+	@$(MAKE) --no-print-directory $(JOBS) tests
+	@$(PYTHON) tests/bench/bench_load.py $(ARGS)
+
 check-layers: ## fail on an include that breaks the floors of the design
 	@tests/check-layers
 
@@ -193,6 +198,7 @@ lint: ## clang-tidy, cppcheck and the layout of every source file
 	@mkdir -p $(OUT)/cppcheck
 	$(Q)timeout 600 $(CPPCHECK) -j$$(nproc) --quiet --std=c11 --language=c --error-exitcode=1 --inline-suppr \
 	    --enable=warning,performance,portability --suppressions-list=.cppcheck-suppressions \
+	    '-DcJSON_ArrayForEach(e,a)=while((e=(a)->child)!=0)' \
 	    --cppcheck-build-dir=$(OUT)/cppcheck -Isrc -I. $(DEFINES) $(filter src/% supervisor/% worker/%,$(C_SOURCES))
 	@echo 'lint: clean'
 lint-files: $(LINT_STAMPS)
@@ -218,7 +224,12 @@ DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/farmd
 UNITDIR = $(DESTDIR)$(if $(filter /usr,$(PREFIX)),/usr/lib,$(PREFIX)/lib)/systemd/system
 MAN1 := $(wildcard docs/*.1)
 MAN5 := $(wildcard docs/*.5)
-DOC_FILES := $(wildcard docs/farm.yaml docs/settings.md docs/CHANGELOG.md) README.md LICENSE
+DOC_FILES := $(wildcard docs/farm.yaml docs/settings.md docs/cli.md docs/CHANGELOG.md) README.md LICENSE
+
+docs: build ## write docs/cli.md and the commands' part of docs/farmd.1 from farmd's own tables
+	$(Q)$(FARMD) help --format markdown >docs/cli.md
+	$(Q)$(FARMD) help --format man >$(OUT)/commands.man
+	$(Q)sed -i -e '/^\.\\" begin:/,/^\.\\" end$$/{//!d}' -e '/^\.\\" begin:/r $(OUT)/commands.man' docs/farmd.1
 
 install: build ## install under PREFIX (/usr/local), below DESTDIR
 	$(Q)install -d $(BINDIR) $(LIBEXECDIR) $(DOCDIR) $(UNITDIR) $(if $(MAN1),$(MANDIR)/man1) $(if $(MAN5),$(MANDIR)/man5)

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <llhttp.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -44,7 +45,8 @@ struct http_client {
     uv_timer_t timer; /* the exchange's time limit, or the delayed report of a failure found at once */
     uv_loop_t *loop;
     struct connection *connection; /* NULL, the one in use, or an idle one */
-    uint16_t port;
+    struct sockaddr_storage address;
+    char authority[280]; /* a host name has at most 253 characters */
     bool once;
     bool closing;
     bool in_flight;
@@ -62,6 +64,7 @@ struct http_client {
     const char *request_body;
     size_t request_body_length;
     struct buffer body;
+    void (*on_piece)(void *data, const char *piece, size_t length);
     void (*on_done)(void *data, const struct http_client_response *response);
     void *data;
 };
@@ -209,6 +212,10 @@ static int on_body(llhttp_t *parser, const char *at, size_t length)
 {
     struct connection *connection = parser->data;
     struct http_client *client = connection->client;
+    if (client->on_piece && parser->status_code == 200) {
+        client->on_piece(client->data, at, length);
+        return client->closing ? HPE_USER : 0; /* freed meanwhile, but its memory is there */
+    }
     if (client->max_body == 0)
         return 0;
     if (length > client->max_body - client->body.length) {
@@ -271,6 +278,8 @@ static void receive(struct connection *connection, const char *data, size_t leng
         connection->head_bytes += length;
 
     llhttp_errno_t rc = llhttp_execute(&connection->parser, data, length);
+    if (client->closing)
+        return;
     if (connection->complete) {
         if (llhttp_get_error_pos(&connection->parser) != data + length)
             connection->reusable = false; /* bytes behind the answer: the peer is confused */
@@ -350,12 +359,13 @@ static int write_request(struct connection *connection)
 
 /* Two ends of one socket: connecting to a free port of the range that the kernel picks local ports from can meet
  * itself. */
-static bool is_connected_to_itself(const uv_tcp_t *tcp, uint16_t port)
+static bool is_connected_to_itself(const uv_tcp_t *tcp)
 {
-    struct sockaddr_in local;
-    int length = sizeof(local);
-    return uv_tcp_getsockname(tcp, (struct sockaddr *)&local, &length) == 0 && local.sin_family == AF_INET &&
-           ntohs(local.sin_port) == port;
+    struct sockaddr_storage local, peer;
+    int local_length = sizeof(local), peer_length = sizeof(peer);
+    return uv_tcp_getsockname(tcp, (struct sockaddr *)&local, &local_length) == 0 &&
+           uv_tcp_getpeername(tcp, (struct sockaddr *)&peer, &peer_length) == 0 && local_length == peer_length &&
+           memcmp(&local, &peer, (size_t)local_length) == 0;
 }
 
 static void on_connected(uv_connect_t *req, int status)
@@ -363,7 +373,7 @@ static void on_connected(uv_connect_t *req, int status)
     struct connection *connection = req->data;
     if (!connection->client)
         return;
-    if (status == 0 && is_connected_to_itself(&connection->tcp, connection->client->port))
+    if (status == 0 && is_connected_to_itself(&connection->tcp))
         status = UV_ECONNREFUSED;
     if (status < 0) {
         fail(connection, status, false);
@@ -421,13 +431,9 @@ static void connect_and_send(struct http_client *client)
     connection->connect.data = connection;
     client->connection = connection;
 
-    struct sockaddr_in address = {
-        .sin_family = AF_INET,
-        .sin_port = htons(client->port),
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-    };
     uv_tcp_nodelay(&connection->tcp, 1);
-    rc = uv_tcp_connect(&connection->connect, &connection->tcp, (const struct sockaddr *)&address, on_connected);
+    rc =
+        uv_tcp_connect(&connection->connect, &connection->tcp, (const struct sockaddr *)&client->address, on_connected);
     if (rc < 0) {
         drop_connection(client);
         fail_later(client, rc);
@@ -477,7 +483,7 @@ static bool compose(struct http_client *client, const struct http_client_request
     buffer_clear(out);
     if (request->body_length > UINT32_MAX / 2 || !buffer_try_reserve(out, 512))
         return false;
-    buffer_printf(out, "%s %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n", request->method, request->target, client->port);
+    buffer_printf(out, "%s %s HTTP/1.1\r\nHost: %s\r\n", request->method, request->target, client->authority);
     if (request->close)
         buffer_append_text(out, "Connection: close\r\n");
     if (request->content_type)
@@ -492,14 +498,28 @@ static bool compose(struct http_client *client, const struct http_client_request
 
 /* --- the interface --- */
 
-struct http_client *http_client_new(uv_loop_t *loop, uint16_t port)
+struct http_client *http_client_new_at(uv_loop_t *loop, const struct sockaddr *address, const char *authority)
 {
     struct http_client *client = xcalloc(1, sizeof(*client));
+    bool v6 = address->sa_family == AF_INET6;
     client->loop = loop;
-    client->port = port;
+    memcpy(&client->address, address, v6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+    snprintf(client->authority, sizeof(client->authority), "%s", authority);
     uv_timer_init(loop, &client->timer);
     client->timer.data = client;
     return client;
+}
+
+struct http_client *http_client_new(uv_loop_t *loop, uint16_t port)
+{
+    const struct sockaddr_in address = {
+        .sin_family = AF_INET,
+        .sin_port = htons(port),
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    };
+    char authority[24];
+    snprintf(authority, sizeof(authority), "127.0.0.1:%u", port);
+    return http_client_new_at(loop, (const struct sockaddr *)&address, authority);
 }
 
 void http_client_send(struct http_client *client, const struct http_client_request *request,
@@ -519,6 +539,7 @@ void http_client_send(struct http_client *client, const struct http_client_reque
     client->request_body = request->body;
     client->request_body_length = request->body_length;
     client->started_ns = (uint64_t)clock_monotonic_ns();
+    client->on_piece = request->on_piece;
     client->on_done = on_done;
     client->data = data;
     buffer_clear(&client->body);

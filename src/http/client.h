@@ -1,6 +1,6 @@
 /*
- * An HTTP/1.1 client on a libuv loop for servers on this machine: one request at a time on a connection that is kept
- * while both sides like. Answers are bounded in size and time. llhttp parses.
+ * An HTTP/1.1 client on a libuv loop: one request at a time on a connection that is kept while both sides like. Answers
+ * are bounded in size and time, or handed on as they come. llhttp parses.
  */
 #ifndef HTTP_CLIENT_H
 #define HTTP_CLIENT_H
@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <uv.h>
 
 struct http_client;
@@ -41,6 +42,8 @@ struct http_client_request {
     struct budget
         *memory; /* likewise for all bodies of the program; without room in it HTTP_LOCAL_ERROR with -ENOBUFS */
     bool close;  /* sends Connection: close and does not keep the connection */
+    /* May be NULL. Takes the body of a 200 as it comes, which is then neither kept nor bounded; on_done's `data`. */
+    void (*on_piece)(void *data, const char *piece, size_t length);
 };
 
 struct http_client_response {
@@ -55,13 +58,16 @@ struct http_client_response {
 /* For 127.0.0.1 and `port`. */
 struct http_client *http_client_new(uv_loop_t *loop, uint16_t port);
 
+/* For any address; `authority` is what Host says ("build-box:8000"). */
+struct http_client *http_client_new_at(uv_loop_t *loop, const struct sockaddr *address, const char *authority);
+
 /* One request in flight for a client; on_done is called exactly once and never from inside this call, unless the client is freed first
  * (then never). The next send may be made from within on_done. A kept connection that turns out closed before any byte
  * of the answer came is replaced once for idempotent methods. */
 void http_client_send(struct http_client *client, const struct http_client_request *request,
                       void (*on_done)(void *data, const struct http_client_response *response), void *data);
 
-void http_client_free(struct http_client *client); /* NULL is fine; safe inside on_done */
+void http_client_free(struct http_client *client); /* NULL is fine; safe inside on_done and on_piece */
 
 const char *http_outcome_text(
     enum http_outcome outcome); /* "refused", "timeout", "reset", "bad response", "too large", … */

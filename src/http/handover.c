@@ -47,6 +47,8 @@ void http_server_under_way(const struct http_server *server, struct http_under_w
         uint64_t age_ms = (now_ns - conn->request.started_ns) / (uint64_t)NS_PER_MS;
         if (under_way->count++ > 0 && age_ms <= under_way->oldest_ms)
             continue;
+        if (conn->request.endless)
+            continue;
         under_way->oldest_ms = age_ms;
         under_way->oldest[0] = '\0';
         if (conn->request.active)

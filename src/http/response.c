@@ -222,3 +222,20 @@ void http_respond_end(struct http_request *request)
         output_send(conn, "0\r\n\r\n", 5);
     connection_answered(conn);
 }
+
+void http_respond_cut(struct http_request *request)
+{
+    struct connection *conn = request->connection;
+    if (!request->begun || request->ended)
+        return;
+    request->ended = true;
+    if (conn->orphan)
+        connection_answered(conn);
+    else
+        connection_close(conn);
+}
+
+void http_respond_endless(struct http_request *request)
+{
+    request->endless = true;
+}

@@ -103,7 +103,7 @@ void http_server_resume(struct http_server *server); /* and what has come meanwh
 /* The connections that cannot be handed over now, because a request or the rest of its answer is under way. */
 struct http_under_way {
     unsigned count;
-    uint64_t oldest_ms; /* how long the first of them has been */
+    uint64_t oldest_ms; /* how long the first of them has been; endless ones are not asked for their age */
     char oldest[80];    /* "POST /api/load-test", cut; "" when there is none */
 };
 void http_server_under_way(const struct http_server *server, struct http_under_way *under_way);
@@ -188,5 +188,11 @@ void http_respond_begin(struct http_request *request, int status, const char *co
 bool http_respond_write(struct http_request *request, const void *data, size_t length);
 void http_respond_on_drain(struct http_request *request, void (*on_drain)(struct http_request *request));
 void http_respond_end(struct http_request *request);
+
+/* Gives an answer that has begun up: the connection is closed, and the peer sees that something is missing. */
+void http_respond_cut(struct http_request *request);
+
+/* The answer has no end of its own, such as a stream of events: its age is not counted by http_server_under_way. */
+void http_respond_endless(struct http_request *request);
 
 #endif

@@ -93,6 +93,7 @@ struct http_request {
     bool chunked;
     bool bodiless;              /* HEAD, 204, 205, 304: body bytes are dropped */
     bool want_drain;            /* http_respond_write returned false */
+    bool endless;               /* http_respond_endless */
     int64_t announced;          /* Content-Length, -1 when not known beforehand */
     uint64_t sent;              /* bytes of the body */
     size_t output_start;        /* where the answer begins in the output buffer, while … */

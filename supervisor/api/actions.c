@@ -5,8 +5,8 @@
 #include "core/memory.h"
 #include "http/problem.h"
 #include "supervisor/api/internal.h"
+#include "supervisor/api/many.h"
 #include "supervisor/api/reply.h"
-#include "supervisor/api/results.h"
 #include "supervisor/api/targets.h"
 #include "supervisor/api/view.h"
 
@@ -92,34 +92,25 @@ void actions_one(struct http_request *request, const struct http_match *match)
 
 /* --- many --- */
 
-struct many {
-    struct reply reply;
+struct acting {
+    struct many many;
     enum server_action action;
-    struct results *results;
 };
+
+static void write_action(const struct many *many, struct json_writer *w)
+{
+    json_member_string(w, "action", server_action_name(((const struct acting *)many)->action));
+}
 
 static void on_many_server(struct server *server, const struct error *err, void *data)
 {
-    struct many *op = data;
-
-    results_set(op->results, server->id, err);
+    many_result(data, server->id, err);
 }
 
 static void on_many_done(const struct error *err, void *data)
 {
-    struct many *op = data;
-    struct buffer out = BUFFER_EMPTY;
-    struct json_writer w = json_writer_to(&out);
-
     (void)err; /* each server has its own */
-    json_begin_object(&w);
-    json_member_string(&w, "action", server_action_name(op->action));
-    results_write_members(op->results, &w);
-    view_timestamp(&w);
-    json_end_object(&w);
-    reply_json(&op->reply, 200, &out);
-    results_free(op->results);
-    free(op);
+    many_done(data);
 }
 
 static void act_on_many(struct http_request *request, const struct call *call, const struct body *body)
@@ -129,18 +120,18 @@ static void act_on_many(struct http_request *request, const struct call *call, c
 
     if (!read_action(request, body, &action) || !targets_read(request, call->api->farm, body, "ids", &targets))
         return;
-    if (!targets.given || targets.count == 0) {
+    if (!targets.given || (targets.count == 0 && !targets.is_filter)) {
         http_respond_problem(request, 422,
-                             "ids is missing; allowed: a list of server ids, or a text such as \"1-10,20\" or \"all\"");
-        targets_done(&targets);
-        return;
-    }
-    if (api_may_change(request, call->api)) {
-        struct many *op = xcalloc(1, sizeof(*op));
+                             "ids is missing; allowed: a list of server ids, or a selector such as \"1-10,20\", "
+                             "\"state:failed\" or \"all\"");
+    } else if (api_may_change(request, call->api)) {
+        struct acting *op = xcalloc(1, sizeof(*op));
         op->action = action;
-        op->results = results_new(targets.ids, targets.count);
-        reply_hold(&op->reply, request, NULL);
-        farm_act_many(call->api->farm, targets.ids, targets.count, action, on_many_server, on_many_done, op);
+        op->many.write_head = write_action;
+        if (many_prepare(&op->many, request, call->api, &targets)) {
+            farm_act_many(call->api->farm, targets.ids, targets.count, action, on_many_server, on_many_done, op);
+            many_hold(&op->many, request, call->api);
+        }
     }
     targets_done(&targets);
 }

@@ -11,6 +11,7 @@
 #include "supervisor/api/internal.h"
 #include "supervisor/api/reply.h"
 #include "supervisor/api/routes.h"
+#include "supervisor/api/stream.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -237,6 +238,7 @@ void api_drain(struct api *api, unsigned timeout_ms, void (*on_drained)(void *da
 {
     struct http_server *servers[] = {api->control.server, api->dashboard.server};
 
+    streams_end(api, "farmd has stopped");
     api->on_drained = on_drained;
     api->on_drained_data = data;
     /* Counted before the first is told, for it may be drained at once. */
@@ -252,6 +254,7 @@ void api_free(struct api *api)
 {
     if (api == NULL)
         return;
+    streams_end(api, NULL);
     http_server_free(steal(&api->control.server));
     http_server_free(steal(&api->dashboard.server));
     api_unref(api);

@@ -9,6 +9,7 @@
 #include "core/units.h"
 #include "supervisor/api/internal.h"
 #include "supervisor/api/json_check.h"
+#include "supervisor/api/targets.h"
 #include "supervisor/api/view.h"
 
 #include <errno.h>
@@ -68,13 +69,16 @@ struct ask *ask_new(struct http_request *request, struct api *api, size_t count,
     return ask;
 }
 
-struct ask *ask_all(struct http_request *request, struct api *api, void (*finish)(struct ask *ask))
+struct ask *ask_selected(struct http_request *request, struct api *api, void (*finish)(struct ask *ask))
 {
-    size_t count = farm_server_count(api->farm);
-    struct ask *ask = ask_new(request, api, count, finish);
+    struct targets targets;
 
-    for (size_t i = 0; ask != NULL && i < count; i++)
-        ask->entries[i].server_id = farm_server_at(api->farm, i)->id;
+    if (!targets_read_query(request, api->farm, &targets))
+        return NULL;
+    struct ask *ask = ask_new(request, api, targets.count, finish);
+    for (size_t i = 0; ask != NULL && i < targets.count; i++)
+        ask->entries[i].server_id = targets.ids[i];
+    targets_done(&targets);
     return ask;
 }
 

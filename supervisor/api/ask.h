@@ -47,8 +47,8 @@ struct ask {
 
 /* Room for `count` servers, whose ids the caller fills in. NULL when the request was answered with 503. */
 struct ask *ask_new(struct http_request *request, struct api *api, size_t count, void (*finish)(struct ask *ask));
-/* The same for every server of the farm, in their order. */
-struct ask *ask_all(struct http_request *request, struct api *api, void (*finish)(struct ask *ask));
+/* The same for the servers that `select` in the query names, in their order; all of them when it is absent. */
+struct ask *ask_selected(struct http_request *request, struct api *api, void (*finish)(struct ask *ask));
 
 /* Sends ask->request to those of the servers that run; takes over the HTTP request. */
 void ask_start(struct ask *ask, struct http_request *request);

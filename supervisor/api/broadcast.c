@@ -187,6 +187,11 @@ static void finish(struct ask *ask)
     for (size_t i = 0; i < ask->count; i++)
         ask_write_entry(&w, ask, &ask->entries[i]);
     json_end_array(&w);
+    json_key(&w, "server_ids");
+    json_begin_array(&w);
+    for (size_t i = 0; i < ask->count; i++)
+        json_int(&w, ask->entries[i].server_id);
+    json_end_array(&w);
     view_timestamp(&w);
     json_end_object(&w);
     reply_json(&ask->reply, 200, &out);
@@ -195,7 +200,7 @@ static void finish(struct ask *ask)
 static void broadcast(struct http_request *request, const struct call *call, const struct body *body)
 {
     struct error err = {0};
-    struct ask *ask = ask_all(request, call->api, finish);
+    struct ask *ask = ask_selected(request, call->api, finish);
 
     if (ask == NULL)
         return;

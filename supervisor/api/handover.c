@@ -3,9 +3,11 @@
  */
 #include "core/memory.h"
 #include "supervisor/api/internal.h"
+#include "supervisor/api/stream.h"
 
 void api_pause(struct api *api)
 {
+    streams_end(api, "another farmd takes over");
     http_server_pause(api->control.server);
     if (api->dashboard.server != NULL)
         http_server_pause(api->dashboard.server);

@@ -7,6 +7,7 @@
 #include "supervisor/api/fanout.h"
 #include "supervisor/api/internal.h"
 #include "supervisor/api/reply.h"
+#include "supervisor/api/targets.h"
 #include "supervisor/api/view.h"
 #include "supervisor/farm/probe.h"
 
@@ -108,15 +109,20 @@ static void on_probed(int server_id, const struct probe_result *result, void *da
 void health_get(struct http_request *request, const struct http_match *match)
 {
     struct api *api = api_of(match);
-    size_t count = farm_server_count(api->farm);
+    struct targets targets;
 
-    if (!api_begin_fanout(request, api))
+    if (!targets_read_query(request, api->farm, &targets))
         return;
-    struct check *check = xcalloc(1, sizeof(*check) + count * sizeof(check->entries[0]));
+    if (!api_begin_fanout(request, api)) {
+        targets_done(&targets);
+        return;
+    }
+    struct check *check = xcalloc(1, sizeof(*check) + targets.count * sizeof(check->entries[0]));
     check->api = api;
-    check->count = count;
-    for (size_t i = 0; i < count; i++)
-        check->entries[i] = (struct check_entry){.check = check, .server_id = farm_server_at(api->farm, i)->id};
+    check->count = targets.count;
+    for (size_t i = 0; i < targets.count; i++)
+        check->entries[i] = (struct check_entry){.check = check, .server_id = targets.ids[i]};
+    targets_done(&targets);
     reply_hold(&check->reply, request, NULL);
     advance(check);
 }

@@ -16,7 +16,7 @@
 
 #define API_MAX_BODY (1u << 20)
 #define API_MAX_FANOUTS 64    /* requests that ask many workers, beside each other; over it 503 */
-#define API_MAX_LOAD_TESTS 16 /* likewise; what they may open together is in load_test.h */
+#define API_MAX_LOAD_TESTS 16 /* likewise; what they may open together is in load_room.h */
 #define API_ASK_TIMEOUT_MS 3000
 #define API_MEMORY                                                                                                     \
     ((size_t)96 << 20) /* bytes of bodies and answers that are kept for all peers together; over it 503 */
@@ -38,7 +38,9 @@ struct api {
     unsigned load_tests;
     unsigned load_connections;
     LIST_HEAD(load_list, load) loads; /* tests under way */
-    unsigned draining;                /* listeners that have not drained yet */
+    unsigned streams;
+    LIST_HEAD(stream_list, stream) open_streams;
+    unsigned draining; /* listeners that have not drained yet */
     void (*on_drained)(void *data);
     void *on_drained_data;
 };
@@ -70,9 +72,11 @@ api_handler root_get;
 api_handler servers_list;
 api_handler servers_get;
 api_handler servers_patch_limits;
+api_handler servers_patch_many;
 api_handler actions_one;
 api_handler actions_many;
 api_handler logs_get;
+api_handler logs_list;
 api_handler history_get;
 api_handler events_list;
 api_handler health_get;

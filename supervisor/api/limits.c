@@ -1,10 +1,12 @@
 /*
- * `PATCH /api/servers/{id}`: a server's limits, changed while it runs.
+ * `PATCH /api/servers/{id}` and `PATCH /api/servers`: limits of one server or of many, changed while they run.
  */
 #include "core/units.h"
 #include "http/problem.h"
 #include "supervisor/api/internal.h"
 #include "supervisor/api/reply.h"
+#include "supervisor/api/results.h"
+#include "supervisor/api/targets.h"
 #include "supervisor/api/view.h"
 
 #include <cjson/cJSON.h>
@@ -90,6 +92,21 @@ static void respond_limits(struct http_request *request, const struct server *se
     respond_json(request, 200, &out);
 }
 
+/* False when the body names no limit or one that nothing may have: answered. Whether the limits fit each other is a
+ * question for each server. */
+static bool check_limits(struct http_request *request, const struct body *body, struct limits limits)
+{
+    struct error err = {0};
+
+    int found = read_limits(body, &limits, &err);
+    if (found == 0)
+        http_respond_problem(
+            request, 422, "nothing to change; allowed: cpu, memory_mb, cpu_reservation, memory_reservation_mb, pids");
+    else if (found < 0)
+        respond_error(request, &err);
+    return found > 0;
+}
+
 static void patch_limits(struct http_request *request, const struct call *call, const struct body *body)
 {
     struct server *server = farm_server(call->api->farm, call->server_id);
@@ -100,13 +117,10 @@ static void patch_limits(struct http_request *request, const struct call *call, 
         return;
     }
     struct limits limits = server->limits;
-    int found = read_limits(body, &limits, &err);
-    if (found == 0) {
-        http_respond_problem(
-            request, 422, "nothing to change; allowed: cpu, memory_mb, cpu_reservation, memory_reservation_mb, pids");
+    if (!check_limits(request, body, limits))
         return;
-    }
-    if (found < 0 || limits_check(&limits, "", &err) < 0) {
+    read_limits(body, &limits, &err);
+    if (limits_check(&limits, "", &err) < 0) {
         respond_error(request, &err);
         return;
     }
@@ -124,4 +138,52 @@ void servers_patch_limits(struct http_request *request, const struct http_match 
 
     if (api_match_server(request, match, &server))
         reply_read_body(request, api_of(match), server->id, patch_limits);
+}
+
+/* --- many --- */
+
+static void change_one(struct server *server, const struct body *body, struct results *results)
+{
+    struct limits limits = server->limits;
+    struct error err = {0};
+
+    read_limits(body, &limits, &err);
+    bool failed = limits_check(&limits, "", &err) < 0 || server_set_limits(server, &limits, &err) < 0;
+    results_set(results, server->id, failed ? &err : NULL);
+}
+
+static void respond_results(struct http_request *request, const struct results *results)
+{
+    struct buffer out = BUFFER_EMPTY;
+    struct json_writer w = json_writer_to(&out);
+
+    json_begin_object(&w);
+    results_write_members(results, &w);
+    view_timestamp(&w);
+    json_end_object(&w);
+    respond_json(request, 200, &out);
+}
+
+static void patch_many(struct http_request *request, const struct call *call, const struct body *body)
+{
+    struct farm *farm = call->api->farm;
+    struct targets targets;
+
+    if (!check_limits(request, body, (struct limits){0}) || !targets_read(request, farm, body, "ids", &targets))
+        return;
+    if (!targets.given || (targets.count == 0 && !targets.is_filter)) {
+        http_respond_problem(request, 422, "ids is missing; allowed: a list of server ids, or a selector");
+    } else if (api_may_change(request, call->api)) {
+        struct results *results = results_new(targets.ids, targets.count);
+        for (size_t i = 0; i < targets.count; i++)
+            change_one(farm_server(farm, targets.ids[i]), body, results);
+        respond_results(request, results);
+        results_free(results);
+    }
+    targets_done(&targets);
+}
+
+void servers_patch_many(struct http_request *request, const struct http_match *match)
+{
+    reply_read_body(request, api_of(match), 0, patch_many);
 }

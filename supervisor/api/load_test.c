@@ -1,31 +1,36 @@
 /*
- * `POST /api/load-test`: reads what is wanted, keeps tests beside each other within bounds, writes the results. The
- * load itself is supervisor/load/.
+ * `POST /api/load-test`: a closed load whose answer comes when it is done, as clients of older farms know it. The load
+ * itself is supervisor/load/; servers that don't run fail without being asked.
  */
-#include "supervisor/load/load_test.h"
-
+#include "core/clock.h"
 #include "core/json.h"
 #include "core/memory.h"
 #include "http/problem.h"
 #include "supervisor/api/internal.h"
+#include "supervisor/api/load_room.h"
 #include "supervisor/api/reply.h"
-#include "supervisor/api/targets.h"
 #include "supervisor/api/view.h"
+#include "supervisor/load/load.h"
 
 #include <errno.h>
 #include <math.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
-#include <sys/resource.h>
+#include <string.h>
 
 #define MIN_SECONDS 0.001
+#define MAX_SECONDS 3600.0
 #define WATCH_MS 250 /* how often a test under way looks whether its client has gone */
+#define LAST_ANSWERS_NS                                                                                                \
+    (1 * NS_PER_SECOND) /* for what is in flight when the time is over; then it is cut, not counted */
 
 struct load {
     struct reply reply;
     struct api *api;
-    struct load_test *test;
+    struct load_run *run; /* NULL: it has ended */
+    struct load_servers servers;
+    uint64_t requests; /* to each; 0: by time alone */
     uv_timer_t watch;
     size_t connections;
     LIST_ENTRY(load) link; /* while the test may be stopped */
@@ -39,8 +44,8 @@ static void on_watch_closed(uv_handle_t *watch)
 static void load_free(struct load *op)
 {
     LIST_REMOVE(op, link);
-    op->api->load_tests--;
-    op->api->load_connections -= (unsigned)op->connections;
+    load_room_give(op->api, op->connections);
+    load_servers_done(&op->servers);
     api_unref(op->api);
     uv_close((uv_handle_t *)&op->watch, on_watch_closed);
 }
@@ -58,80 +63,118 @@ static void on_watch(uv_timer_t *watch)
         info.tcpi_state == TCP_ESTABLISHED)
         return;
     uv_timer_stop(watch);
-    load_test_stop(op->test);
+    load_run_stop(op->run);
 }
 
 static void on_abort(struct reply *reply)
 {
     struct load *op = (struct load *)((char *)reply - offsetof(struct load, reply));
 
-    load_test_cancel(op->test);
+    load_run_abandon(op->run);
     load_free(op);
 }
 
 void load_tests_stop(struct api *api)
 {
     for (struct load *op = LIST_FIRST(&api->loads); op != NULL; op = LIST_NEXT(op, link))
-        load_test_stop(op->test);
+        load_run_stop(op->run);
 }
 
-static void write_result(struct json_writer *w, const struct load_result *result)
+/* --- the answer --- */
+
+struct sums {
+    uint64_t successful, failed;
+};
+
+/* What stood in the way most often; NULL: every request was answered. */
+static const char *main_error(const struct load_counts *counts)
 {
-    uint64_t requests = result->successful + result->failed;
-    double rate = result->seconds > 0 ? (double)requests / result->seconds : 0;
+    enum load_error main = LOAD_REFUSED;
+
+    for (unsigned i = 0; i < LOAD_ERRORS; i++)
+        main = counts->errors[i] > counts->errors[main] ? (enum load_error)i : main;
+    return counts->errors[main] > 0 ? load_error_text(main) : NULL;
+}
+
+static void write_entry(struct json_writer *w, int server_id, const struct sums *sums, double seconds,
+                        const char *error)
+{
+    uint64_t requests = sums->successful + sums->failed;
 
     json_begin_object(w);
-    json_member_int(w, "server_id", result->server_id);
+    json_member_int(w, "server_id", server_id);
     json_member_uint(w, "requests", requests);
-    json_member_uint(w, "successful", result->successful);
-    json_member_uint(w, "failed", result->failed);
-    json_member_fixed2(w, "duration_seconds", result->seconds);
-    json_member_fixed2(w, "requests_per_second", rate);
-    json_member_string(w, "error", result->error);
+    json_member_uint(w, "successful", sums->successful);
+    json_member_uint(w, "failed", sums->failed);
+    json_member_fixed2(w, "duration_seconds", seconds);
+    json_member_fixed2(w, "requests_per_second", seconds > 0 ? (double)requests / seconds : 0);
+    json_member_string(w, "error", error);
     json_end_object(w);
 }
 
-static void on_load_done(const struct load_result *results, size_t count, void *data)
+static struct sums write_server(struct json_writer *w, const struct load *op, int server_id,
+                                const struct load_target_result *target)
 {
-    struct load *op = data;
+    if (target == NULL) {
+        struct sums sums = {.failed = op->requests};
+        write_entry(w, server_id, &sums, 0, "not running");
+        return sums;
+    }
+    const struct load_counts *counts = &target->counts;
+    struct sums sums = {.successful = counts->status_200};
+    sums.failed = counts->answered - counts->status_200 + load_counts_broken(counts);
+    write_entry(w, server_id, &sums, target->seconds, main_error(counts));
+    return sums;
+}
+
+/* `result` NULL: no server runs. */
+static void write_answer(struct json_writer *w, const struct load *op, const struct load_result *result)
+{
+    struct sums all = {0};
+    size_t next = 0;
+
+    json_begin_object(w);
+    json_key(w, "load_test_results");
+    json_begin_array(w);
+    for (size_t i = 0; i < op->servers.count; i++) {
+        int id = op->servers.ids[i];
+        bool ran = result != NULL && next < op->servers.target_count && op->servers.targets[next].id == id;
+        struct sums sums = write_server(w, op, id, ran ? &result->targets[next++] : NULL);
+        all.successful += sums.successful;
+        all.failed += sums.failed;
+    }
+    json_end_array(w);
+    json_member_uint(w, "total_requests", all.successful + all.failed);
+    json_member_uint(w, "total_successful", all.successful);
+    json_member_uint(w, "total_failed", all.failed);
+    view_timestamp(w);
+    json_end_object(w);
+}
+
+static void finish(struct load *op, const struct load_result *result)
+{
     struct buffer out = BUFFER_EMPTY;
     struct json_writer w = json_writer_to(&out);
-    uint64_t successful = 0, failed = 0;
 
-    json_begin_object(&w);
-    json_key(&w, "load_test_results");
-    json_begin_array(&w);
-    for (size_t i = 0; i < count; i++) {
-        write_result(&w, &results[i]);
-        successful += results[i].successful;
-        failed += results[i].failed;
-    }
-    json_end_array(&w);
-    json_member_uint(&w, "total_requests", successful + failed);
-    json_member_uint(&w, "total_successful", successful);
-    json_member_uint(&w, "total_failed", failed);
-    view_timestamp(&w);
-    json_end_object(&w);
+    write_answer(&w, op, result);
     reply_json(&op->reply, 200, &out);
     load_free(op);
 }
 
-/* What one test may open: all of the bound, or what this process may have open, less what the farm itself needs. */
-static size_t connection_bound(void)
+static void on_done(void *data, struct load_result *result)
 {
-    struct rlimit files;
-
-    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur / 2 > LOAD_MAX_CONNECTIONS)
-        return LOAD_MAX_CONNECTIONS;
-    return (size_t)files.rlim_cur / 2;
+    finish(data, result);
+    load_result_free(result);
 }
 
-/* Reads all but the targets. `options` holds their number already. */
-static int read_options(const struct settings *settings, const struct body *body, struct load_test_options *options,
-                        struct error *err)
+/* --- the question --- */
+
+/* Reads all but the targets, of which there are so many. */
+static int read_plan(const struct settings *settings, const struct body *body, size_t targets, struct load_plan *plan,
+                     struct error *err)
 {
     int64_t requests = settings->load_requests, concurrency = settings->load_concurrency;
-    size_t bound = connection_bound();
+    size_t bound = load_room_connections();
     double seconds = 0;
 
     int has_requests = body_int(body, "requests", 1, LOAD_MAX_REQUESTS, &requests, err);
@@ -140,76 +183,89 @@ static int read_options(const struct settings *settings, const struct body *body
     int has_concurrency = body_int(body, "concurrency", 1, LOAD_MAX_CONCURRENCY, &concurrency, err);
     if (has_concurrency < 0)
         return has_concurrency;
-    int has_duration = body_number(body, "duration", MIN_SECONDS, LOAD_MAX_SECONDS, &seconds, err);
+    int has_duration = body_number(body, "duration", MIN_SECONDS, MAX_SECONDS, &seconds, err);
     if (has_duration < 0)
         return has_duration;
 
-    options->requests = has_duration && !has_requests ? 0 : (uint64_t)requests;
-    options->duration_ms = (int64_t)llround(seconds * 1000);
-    options->concurrency = (unsigned)concurrency;
-    if (options->target_count > bound)
+    *plan = load_plan_defaults();
+    plan->requests = has_duration && !has_requests ? 0 : (uint64_t)requests;
+    plan->duration_ns = llround(seconds * 1000) * NS_PER_MS;
+    plan->connections = (unsigned)concurrency;
+    plan->drain_ns = LAST_ANSWERS_NS;
+    plan->target_count = targets;
+    if (targets > bound)
         return error_set(err, EINVAL, "target_servers must be at most %zu: a load test opens a connection to each",
                          bound);
-    if (options->target_count == 0 || load_test_connections(options) <= bound)
+    if (targets == 0 || load_plan_connections(plan) <= bound)
         return 0;
     if (has_concurrency)
         return error_set(err, EINVAL, "concurrency must be at most %zu for %zu servers: %zu connections in all",
-                         bound / options->target_count, options->target_count, bound);
-    options->concurrency = (unsigned)(bound / options->target_count);
+                         bound / targets, targets, bound);
+    plan->connections = (unsigned)(bound / targets);
     return 0;
 }
 
-static void start(struct http_request *request, struct api *api, const struct load_test_options *options)
+/* Takes `servers` over. */
+static void start(struct http_request *request, struct api *api, struct load_plan *plan, struct load_servers *servers)
 {
-    size_t connections = load_test_connections(options);
     struct error err = {0};
 
-    if (api->load_tests >= API_MAX_LOAD_TESTS || api->load_connections + connections > connection_bound()) {
-        respond_overload(request, "Too many load tests are under way; try again when one has ended");
+    plan->targets = servers->targets;
+    plan->target_count = servers->target_count;
+    size_t connections = load_plan_connections(plan);
+    if (!load_room_take(request, api, connections)) {
+        load_servers_done(servers);
         return;
     }
     struct load *op = xcalloc(1, sizeof(*op));
+    const struct load_events events = {.on_done = on_done, .data = op};
     op->api = api_ref(api);
     op->connections = connections;
-    api->load_tests++;
-    api->load_connections += (unsigned)connections;
+    op->servers = *servers;
+    op->requests = plan->requests;
     op->watch.data = op;
     LIST_INSERT_HEAD(&api->loads, op, link);
     uv_timer_init(farm_loop(api->farm), &op->watch);
-    if (load_test_start(farm_loop(api->farm), options, on_load_done, op, &op->test, &err) < 0) {
+    bool nobody = plan->target_count == 0;
+    if (!nobody && load_run_start(farm_loop(api->farm), plan, &events, &op->run, &err) < 0) {
         respond_error(request, &err);
         load_free(op);
         return;
     }
     reply_hold(&op->reply, request, on_abort);
-    uv_timer_start(&op->watch, on_watch, WATCH_MS, WATCH_MS);
+    if (nobody)
+        finish(op, NULL);
+    else
+        uv_timer_start(&op->watch, on_watch, WATCH_MS, WATCH_MS);
 }
 
 static void load_test(struct http_request *request, const struct call *call, const struct body *body)
 {
     const struct farm *farm = call->api->farm;
-    struct load_test_options options = {0};
+    struct load_servers servers;
     struct targets targets;
+    struct load_plan plan;
     struct error err = {0};
 
     if (!targets_read(request, farm, body, "target_servers", &targets))
         return;
+    if (targets.count == 0 && targets.is_filter) {
+        targets_done(&targets);
+        http_respond_problem(request, 422, "target_servers: there is no such server now, so there is nothing to load");
+        return;
+    }
     if (targets.count == 0) {
         targets_done(&targets);
         targets_all(farm, &targets);
     }
-    cleanup_free struct load_target *where = xcalloc(targets.count + 1, sizeof(*where));
-    for (size_t i = 0; i < targets.count; i++) {
-        const struct server *server = farm_server(farm, targets.ids[i]);
-        where[i] = (struct load_target){.server_id = server->id, .port = server_is_live(server) ? server->port : 0};
-    }
-    options.targets = where;
-    options.target_count = targets.count;
-    targets_done(&targets);
-    if (read_options(farm_settings(farm), body, &options, &err) < 0)
+    int rc = read_plan(farm_settings(farm), body, targets.count, &plan, &err);
+    if (rc < 0) {
         respond_error(request, &err);
-    else if (api_may_change(request, call->api))
-        start(request, call->api, &options);
+    } else if (api_may_change(request, call->api)) {
+        load_servers_of(farm, &targets, &servers);
+        start(request, call->api, &plan, &servers);
+    }
+    targets_done(&targets);
 }
 
 void load_test_post(struct http_request *request, const struct http_match *match)

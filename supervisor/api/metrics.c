@@ -101,7 +101,7 @@ void metrics_get(struct http_request *request, const struct http_match *match)
         metrics_prometheus(request, api);
         return;
     }
-    struct ask *ask = ask_all(request, api, finish);
+    struct ask *ask = ask_selected(request, api, finish);
     if (ask == NULL)
         return;
     ask->request.target = "/metrics";

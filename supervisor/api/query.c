@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
 #define NUMBER_MAX 64 /* a longer text is no number that anybody means */
 
@@ -45,5 +46,19 @@ int query_number(struct http_slice query, const char *name, double min, double m
         return 0;
     if (http_percent_decode(raw, true, text, sizeof(text)) < 0 || units_parse_double(text, min, max, value) < 0)
         return error_set(err, EINVAL, "%s must be a number from %g to %.12g", name, min, max);
+    return 1;
+}
+
+int query_bool(struct http_slice query, const char *name, bool *value, struct error *err)
+{
+    char text[NUMBER_MAX];
+    struct http_slice raw;
+
+    if (!http_query_get(query, name, &raw))
+        return 0;
+    bool decoded = http_percent_decode(raw, true, text, sizeof(text)) >= 0;
+    if (!decoded || (strcmp(text, "true") != 0 && strcmp(text, "false") != 0))
+        return error_set(err, EINVAL, "%s must be true or false", name);
+    *value = text[0] == 't';
     return 1;
 }

@@ -8,12 +8,14 @@
 #include "core/error.h"
 #include "http/http.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* Each returns 1 when the parameter is there, 0 when it isn't (the value stays untouched), -EINVAL when refused. */
 int query_int(struct http_slice query, const char *name, int64_t min, int64_t max, int64_t *value, struct error *err);
 int query_number(struct http_slice query, const char *name, double min, double max, double *value, struct error *err);
+int query_bool(struct http_slice query, const char *name, bool *value, struct error *err);
 /* Percent-decoded into out (size bytes with the NUL). */
 int query_text(struct http_slice query, const char *name, char *out, size_t size, struct error *err);
 

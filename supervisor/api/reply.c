@@ -67,6 +67,16 @@ static struct http_request *reply_take(struct reply *reply)
     return request;
 }
 
+void reply_release(struct reply *reply)
+{
+    reply_take(reply);
+}
+
+struct reply *reply_of(struct http_request *request)
+{
+    return keep(request)->reply;
+}
+
 void reply_json(struct reply *reply, int status, struct buffer *body)
 {
     struct http_request *request = reply_take(reply);

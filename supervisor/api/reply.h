@@ -39,6 +39,12 @@ struct reply {
 void reply_hold(struct reply *reply, struct http_request *request, void (*on_abort)(struct reply *reply));
 bool reply_is_open(const struct reply *reply);
 
+/* Unties them, for an answer that the caller gives by itself. */
+void reply_release(struct reply *reply);
+
+/* What holds a request; NULL when nothing does. */
+struct reply *reply_of(struct http_request *request);
+
 /* Each answers once; nothing happens when the peer is gone. */
 void reply_json(struct reply *reply, int status, struct buffer *body);
 void reply_error(struct reply *reply, const struct error *err);

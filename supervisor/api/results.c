@@ -6,7 +6,6 @@
 #include "core/memory.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 
 struct result {
@@ -18,6 +17,8 @@ struct result {
 
 struct results {
     size_t count;
+    size_t *order; /* places in `list`, as they became known */
+    size_t known, taken;
     struct result list[];
 };
 
@@ -26,6 +27,7 @@ struct results *results_new(const int *ids, size_t count)
     struct results *results = xcalloc(1, sizeof(*results) + count * sizeof(results->list[0]));
 
     results->count = count;
+    results->order = xcalloc(count, sizeof(results->order[0]));
     for (size_t i = 0; i < count; i++)
         results->list[i].server_id = ids[i];
     return results;
@@ -37,6 +39,7 @@ void results_free(struct results *results)
         return;
     for (size_t i = 0; i < results->count; i++)
         free(results->list[i].message);
+    free(results->order);
     free(results);
 }
 
@@ -53,6 +56,8 @@ void results_set(struct results *results, int server_id, const struct error *err
 
     if (result == NULL)
         return;
+    if (!result->known)
+        results->order[results->known++] = (size_t)(result - results->list);
     result->known = true;
     result->code = err == NULL ? 0 : err->code;
     free(result->message);
@@ -64,6 +69,26 @@ static const char *status_of(const struct result *result)
     if (!result->known || result->code == ECANCELED || result->code == EALREADY)
         return "skipped";
     return result->code == 0 ? "success" : "error";
+}
+
+static void write_entry(const struct result *result, struct json_writer *w)
+{
+    json_begin_object(w);
+    json_member_int(w, "server_id", result->server_id);
+    json_member_string(w, "status", status_of(result));
+    if (result->message != NULL)
+        json_member_string(w, "message", result->message);
+    else if (!result->known)
+        json_member_string(w, "message", "not tried");
+    json_end_object(w);
+}
+
+bool results_take(struct results *results, struct json_writer *w)
+{
+    if (results->taken == results->known)
+        return false;
+    write_entry(&results->list[results->order[results->taken++]], w);
+    return true;
 }
 
 void results_write_members(const struct results *results, struct json_writer *w)
@@ -79,16 +104,7 @@ void results_write_members(const struct results *results, struct json_writer *w)
     json_member_uint(w, "failed", results->count - successful - stopped);
     json_key(w, "results");
     json_begin_array(w);
-    for (size_t i = 0; i < results->count; i++) {
-        const struct result *result = &results->list[i];
-        json_begin_object(w);
-        json_member_int(w, "server_id", result->server_id);
-        json_member_string(w, "status", status_of(result));
-        if (result->message != NULL)
-            json_member_string(w, "message", result->message);
-        else if (!result->known)
-            json_member_string(w, "message", "not tried");
-        json_end_object(w);
-    }
+    for (size_t i = 0; i < results->count; i++)
+        write_entry(&results->list[i], w);
     json_end_array(w);
 }

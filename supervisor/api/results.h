@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/json.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct results;
@@ -19,5 +20,9 @@ void results_set(struct results *results, int server_id, const struct error *err
 
 /* `total`, `successful`, `failed`, `results` inside an object. An entry never set counts as failed. */
 void results_write_members(const struct results *results, struct json_writer *w);
+
+/* Writes the entry of the next one that became known and was not taken yet, in the order in which they did; false when
+ * there is none. */
+bool results_take(struct results *results, struct json_writer *w);
 
 #endif

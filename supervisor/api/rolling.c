@@ -5,48 +5,41 @@
 #include "core/memory.h"
 #include "http/problem.h"
 #include "supervisor/api/internal.h"
+#include "supervisor/api/many.h"
 #include "supervisor/api/reply.h"
-#include "supervisor/api/results.h"
 #include "supervisor/api/targets.h"
 #include "supervisor/api/view.h"
 
 #include <stdlib.h>
 
 struct rolling {
-    struct reply reply;
-    struct results *results;
+    struct many many;
     int64_t max_unavailable;
+    struct error err; /* code 0: all went well */
 };
 
-static void rolling_free(struct rolling *op)
+static void write_head(const struct many *many, struct json_writer *w)
 {
-    results_free(op->results);
-    free(op);
+    const struct rolling *op = (const struct rolling *)many;
+
+    json_member_string(w, "status", op->err.code == 0 ? "success" : "error");
+    if (op->err.code != 0)
+        json_member_string(w, "message", op->err.message);
+    json_member_int(w, "max_unavailable", op->max_unavailable);
 }
 
 static void on_server(struct server *server, const struct error *err, void *data)
 {
-    struct rolling *op = data;
-
-    results_set(op->results, server->id, err);
+    many_result(data, server->id, err);
 }
 
 static void on_done(const struct error *err, void *data)
 {
     struct rolling *op = data;
-    struct buffer out = BUFFER_EMPTY;
-    struct json_writer w = json_writer_to(&out);
 
-    json_begin_object(&w);
-    json_member_string(&w, "status", err == NULL ? "success" : "error");
     if (err != NULL)
-        json_member_string(&w, "message", err->message);
-    json_member_int(&w, "max_unavailable", op->max_unavailable);
-    results_write_members(op->results, &w);
-    view_timestamp(&w);
-    json_end_object(&w);
-    reply_json(&op->reply, 200, &out);
-    rolling_free(op);
+        op->err = *err;
+    many_done(&op->many);
 }
 
 static void begin(struct http_request *request, const struct call *call, const struct targets *targets,
@@ -55,14 +48,22 @@ static void begin(struct http_request *request, const struct call *call, const s
     struct error err = {0};
     struct rolling *op = xcalloc(1, sizeof(*op));
 
-    op->results = results_new(targets->ids, targets->count);
     op->max_unavailable = max_unavailable;
-    reply_hold(&op->reply, request, NULL);
-    if (farm_rolling_restart(call->api->farm, targets->ids, targets->count, (unsigned)max_unavailable, on_server,
-                             on_done, op, &err) < 0) {
-        reply_error(&op->reply, &err);
-        rolling_free(op);
+    op->many.write_head = write_head;
+    if (!many_prepare(&op->many, request, call->api, targets))
+        return;
+    int rc = 0;
+    if (targets->count == 0)
+        on_done(NULL, op);
+    else
+        rc = farm_rolling_restart(call->api->farm, targets->ids, targets->count, (unsigned)max_unavailable, on_server,
+                                  on_done, op, &err);
+    if (rc == 0) {
+        many_hold(&op->many, request, call->api);
+        return;
     }
+    respond_error(request, &err);
+    many_drop(&op->many);
 }
 
 static void rolling_restart(struct http_request *request, const struct call *call, const struct body *body)
@@ -79,7 +80,7 @@ static void rolling_restart(struct http_request *request, const struct call *cal
         return;
     if (!targets.given)
         targets_all(call->api->farm, &targets);
-    if (targets.count == 0)
+    if (targets.count == 0 && !targets.is_filter)
         http_respond_problem(request, 422, "ids names no server; leave it out for all of them");
     else if (api_may_change(request, call->api))
         begin(request, call, &targets, max_unavailable);

@@ -4,6 +4,7 @@
 #include "supervisor/api/ask.h"
 #include "supervisor/api/internal.h"
 #include "supervisor/api/reply.h"
+#include "supervisor/api/targets.h"
 #include "supervisor/api/view.h"
 
 #include <errno.h>
@@ -15,14 +16,18 @@
 void servers_list(struct http_request *request, const struct http_match *match)
 {
     const struct farm *farm = api_of(match)->farm;
-    size_t count = farm_server_count(farm);
     struct buffer out = BUFFER_EMPTY;
     struct json_writer w = json_writer_to(&out);
+    struct targets targets;
 
-    if (!respond_reserve(request, &out, count * ENTRY_BYTES))
+    if (!targets_read_query(request, farm, &targets))
         return;
+    if (!respond_reserve(request, &out, targets.count * ENTRY_BYTES)) {
+        targets_done(&targets);
+        return;
+    }
     json_begin_object(&w);
-    json_member_uint(&w, "total_servers", count);
+    json_member_uint(&w, "total_servers", farm_server_count(farm));
     view_farm_members(&w, farm);
     json_key(&w, "totals");
     view_totals(&w, farm);
@@ -30,14 +35,15 @@ void servers_list(struct http_request *request, const struct http_match *match)
     json_member_uint(&w, "last_event_id", events_last_id(farm_events(farm)));
     json_key(&w, "servers");
     json_begin_array(&w);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < targets.count; i++) {
         json_begin_object(&w);
-        view_server_members(&w, farm_server_at(farm, i));
+        view_server_members(&w, farm_server(farm, targets.ids[i]));
         json_end_object(&w);
     }
     json_end_array(&w);
     view_timestamp(&w);
     json_end_object(&w);
+    targets_done(&targets);
     respond_json(request, 200, &out);
 }
 
@@ -60,6 +66,8 @@ static void finish_one(struct ask *ask)
     json_member_int(&w, "server_id", server->id);
     json_member_string(&w, "container_name", server->name);
     view_server_members(&w, server);
+    json_member_string(&w, "restart", restart_policy_name(server->group->restart));
+    json_member_string(&w, "restart_profile", restart_profile_name(server->group->restart_profile));
     json_key(&w, "pressure");
     view_pressure(&w, server);
     json_key(&w, "metrics");

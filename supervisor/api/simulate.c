@@ -1,12 +1,14 @@
 /*
- * `POST /api/simulate-load`: the named servers burn CPU and hold memory, all at once.
+ * `POST /api/simulate-load`: the chosen servers burn CPU and hold memory, all at once.
  */
 #include "core/memory.h"
 #include "http/problem.h"
 #include "supervisor/api/ask.h"
 #include "supervisor/api/internal.h"
+#include "supervisor/api/targets.h"
 #include "supervisor/api/view.h"
 
+#include <cjson/cJSON.h>
 #include <inttypes.h>
 
 #define MAX_CPU_SECONDS 3600.0
@@ -46,6 +48,32 @@ static void finish(struct ask *ask)
     reply_json(&ask->reply, 200, &out);
 }
 
+/* A list is taken as it is sent, ids outside the farm included: each has its own entry. A selector names none of those.
+ * False when the request was answered. */
+static bool read_servers(struct http_request *request, const struct farm *farm, const struct body *body, int64_t **ids,
+                         size_t *count)
+{
+    struct error err = {0};
+    struct targets targets;
+
+    if (!cJSON_IsString(body_get(body, "server_ids"))) {
+        int rc = body_int_list(body, "server_ids", SETTINGS_MAX_SERVERS, ids, count, &err);
+        if (rc == 0)
+            http_respond_problem(request, 422, "server_ids is missing: a list of server ids, or a selector");
+        else if (rc < 0)
+            respond_error(request, &err);
+        return rc > 0;
+    }
+    if (!targets_read(request, farm, body, "server_ids", &targets))
+        return false;
+    *ids = xcalloc(targets.count, sizeof(**ids));
+    *count = targets.count;
+    for (size_t i = 0; i < targets.count; i++)
+        (*ids)[i] = targets.ids[i];
+    targets_done(&targets);
+    return true;
+}
+
 static void simulate(struct http_request *request, const struct call *call, const struct body *body)
 {
     struct error err = {0};
@@ -54,12 +82,9 @@ static void simulate(struct http_request *request, const struct call *call, cons
     double cpu_duration = 2.0;
     int64_t memory_mb = 100;
 
-    int rc = body_int_list(body, "server_ids", SETTINGS_MAX_SERVERS, &ids, &count, &err);
-    if (rc == 0) {
-        http_respond_problem(request, 422, "server_ids is missing: a list of server ids");
+    if (!read_servers(request, call->api->farm, body, &ids, &count))
         return;
-    }
-    if (rc < 0 || body_number(body, "cpu_duration", 0, MAX_CPU_SECONDS, &cpu_duration, &err) < 0 ||
+    if (body_number(body, "cpu_duration", 0, MAX_CPU_SECONDS, &cpu_duration, &err) < 0 ||
         body_int(body, "memory_mb", 0, MAX_MEMORY_MB, &memory_mb, &err) < 0) {
         respond_error(request, &err);
         return;

@@ -6,7 +6,9 @@
 #include "core/buffer.h"
 #include "core/memory.h"
 #include "http/problem.h"
+#include "supervisor/api/query.h"
 #include "supervisor/api/reply.h"
+#include "supervisor/farm/selector.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -70,10 +72,9 @@ static bool read_text(struct http_request *request, const struct farm *farm, con
                       struct targets *targets)
 {
     struct error err = {0};
-    size_t room = farm_server_count(farm);
 
-    targets->ids = xcalloc(room > 0 ? room : 1, sizeof(targets->ids[0]));
-    int count = farm_select(farm, text, targets->ids, room, &err);
+    targets->ids = xcalloc(farm_server_count(farm) + 1, sizeof(targets->ids[0]));
+    int count = farm_select(farm, text, targets->ids, &targets->is_filter, &err);
     if (count >= 0) {
         targets->count = (size_t)count;
         return true;
@@ -102,6 +103,24 @@ bool targets_read(struct http_request *request, const struct farm *farm, const s
         return false;
     }
     return read_list(request, farm, field, sent, count, targets);
+}
+
+bool targets_read_query(struct http_request *request, const struct farm *farm, struct targets *targets)
+{
+    char text[SELECTOR_TEXT_MAX + 1];
+    struct error err = {0};
+
+    *targets = (struct targets){0};
+    int given = query_text(http_request_query(request), "select", text, sizeof(text), &err);
+    if (given < 0) {
+        respond_error(request, &err);
+        return false;
+    }
+    targets->given = given > 0;
+    if (given > 0)
+        return read_text(request, farm, "select", text, targets);
+    targets_all(farm, targets);
+    return true;
 }
 
 void targets_all(const struct farm *farm, struct targets *targets)

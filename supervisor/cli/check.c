@@ -1,7 +1,7 @@
 /*
  * `farmd check`: what would hold if the farm were started with these flags, here, now.
  */
-#include "supervisor/cli/cli.h"
+#include "supervisor/cli/verbs.h"
 
 #include "core/buffer.h"
 #include "core/memory.h"
@@ -30,11 +30,11 @@ static int check_successor(const struct settings *settings, struct error *err)
     return code;
 }
 
-int cli_check(int argc, char **argv)
+static int run(const struct cli_call *call)
 {
     struct settings *settings;
     struct error err;
-    if (settings_load(argc, argv, &settings, &err) < 0)
+    if (settings_load(call->settings_argc, call->settings_argv, &settings, &err) < 0)
         return cli_fail(CLI_USAGE, "%s", err.message);
     if (check_successor(settings, &err) < 0) {
         settings_free(settings);
@@ -55,3 +55,16 @@ int cli_check(int argc, char **argv)
         return cli_fail(CLI_FAILED, "cannot write the settings to the standard output");
     return CLI_DONE;
 }
+
+const struct cli_verb verb_check = {
+    .name = "check",
+    .section = SECTION_RUN,
+    .takes_settings = true,
+    .summary = "validate the settings and print the effective ones",
+    .details = "Reads farm.yaml, .env, the environment and the flags as `farmd up` does, starts nothing, and prints "
+               "what holds "
+               "as a farm.yaml. Exit code 0: all is in order; 2: one line says what is wrong and where.",
+    .examples =
+        (const struct cli_example[]){{"check --config farm.yaml", "what would hold with this file"}, {NULL, NULL}},
+    .run = run,
+};

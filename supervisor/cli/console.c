@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/units.h"
+#include "supervisor/cli/frame/address.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -119,6 +120,14 @@ void console_opening(const struct farm *farm)
     }
 }
 
+void console_next_steps(uint16_t port)
+{
+    char where[24] = "";
+    if (port != ADDRESS_DEFAULT_PORT)
+        snprintf(where, sizeof where, " --api :%u", port);
+    print("farmd ps%s · farmd inspect%s 7 · farmd logs%s -f\n", where, where, where);
+}
+
 /* --- the ready line --- */
 
 static void ready_words(const struct farm_progress *progress, char *out, size_t size)
@@ -183,7 +192,8 @@ static void print_text_addresses(const struct farm *farm, const char *api, const
     print("  API         %s     docs: %s/docs\n", api, api);
     print("  servers     %s%s%s\n", farm_server_at(farm, 0)->url, count > 1 ? " … " : "",
           count > 1 ? farm_server_at(farm, count - 1)->url : "");
-    print("Ctrl-C stops them all. From another terminal: curl %s/api/servers\n", api);
+    print("Ctrl-C stops them all. From another terminal: ");
+    console_next_steps(farm_settings(farm)->api.port);
 }
 
 void console_addresses(const struct farm *farm)

@@ -1,7 +1,7 @@
 /*
  * `farmd doctor`: what this machine can do for the farm of these settings, and how to get the rest.
  */
-#include "supervisor/cli/cli.h"
+#include "supervisor/cli/verbs.h"
 
 #include "core/memory.h"
 #include "supervisor/config/settings.h"
@@ -51,11 +51,11 @@ static int print_findings(const struct doctor_finding *findings, size_t count, u
     return bad == 0 ? CLI_DONE : CLI_FAILED;
 }
 
-int cli_doctor(int argc, char **argv)
+static int run(const struct cli_call *call)
 {
     struct settings *settings;
     struct error err;
-    if (settings_load(argc, argv, &settings, &err) < 0)
+    if (settings_load(call->settings_argc, call->settings_argv, &settings, &err) < 0)
         return cli_fail(CLI_USAGE, "%s", err.message);
 
     struct doctor_question question = {.servers = settings_total_servers(settings), .enforce = settings->enforce};
@@ -67,3 +67,16 @@ int cli_doctor(int argc, char **argv)
     settings_free(settings);
     return print_findings(findings, count, question.servers);
 }
+
+const struct cli_verb verb_doctor = {
+    .name = "doctor",
+    .section = SECTION_RUN,
+    .takes_settings = true,
+    .summary = "say what this machine can enforce, what stands in the way, and the fix",
+    .details =
+        "Looks at cgroups and their delegation, at the limits of descriptors and processes, and at the ports of the "
+        "farm. Exit code 0: nothing in the way; 1: something is, with the fix behind it; 2: the settings are wrong.",
+    .examples =
+        (const struct cli_example[]){{"doctor --servers 1000", "whether a thousand would run here"}, {NULL, NULL}},
+    .run = run,
+};

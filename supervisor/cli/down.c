@@ -2,7 +2,7 @@
  * `farmd down`: ends a farm. A living farmd is told to; what a dead one left is taken up as its successor would, only to
  * be stopped in order.
  */
-#include "supervisor/cli/cli.h"
+#include "supervisor/cli/verbs.h"
 
 #include "core/clock.h"
 #include "core/log.h"
@@ -197,14 +197,29 @@ static int bring_down(int argc, char **argv, bool *stopped)
     return code;
 }
 
-int cli_down(int argc, char **argv)
+static int run(const struct cli_call *call)
 {
     bool stopped = false;
     for (int i = 0; i < TRIES; i++) {
-        int code = bring_down(argc, argv, &stopped);
+        int code = bring_down(call->settings_argc, call->settings_argv, &stopped);
         if (code != AGAIN)
             return code;
         poll(NULL, 0, TRY_AGAIN_MS);
     }
     return cli_fail(CLI_FAILED, "farmds start here again and again\n  fix: end what starts them");
 }
+
+const struct cli_verb verb_down = {
+    .name = "down",
+    .section = SECTION_RUN,
+    .takes_settings = true,
+    .summary = "stop the farm, also one whose farmd is gone",
+    .details =
+        "Stops the farm of the state directory that the settings name (--state-dir): tells its farmd to stop and "
+        "waits until it has. A second `farmd down` meanwhile doesn't wait for servers to finish. When the farmd "
+        "has died, it stops the servers that were left, in order and within their grace, and removes their "
+        "cgroups and files; logs stay. Exit code 0: nothing of the farm runs any more; 1: something does, and "
+        "why; 2: the settings are wrong.",
+    .examples = (const struct cli_example[]){{"down", "the farm of these settings"}, {NULL, NULL}},
+    .run = run,
+};

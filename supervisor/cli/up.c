@@ -2,7 +2,7 @@
  * `farmd up`, the default verb: loads the settings, brings the farm and its API up, and lives until a signal ends it.
  * SIGINT and SIGTERM stop in order, a second one forces; SIGHUP reloads, unless it means that the terminal is gone.
  */
-#include "supervisor/cli/cli.h"
+#include "supervisor/cli/verbs.h"
 
 #include "core/clock.h"
 #include "core/log.h"
@@ -11,6 +11,7 @@
 #include "supervisor/api/api.h"
 #include "supervisor/cli/console.h"
 #include "supervisor/cli/control.h"
+#include "supervisor/cli/detach.h"
 #include "supervisor/cli/handover.h"
 #include "supervisor/cli/notify.h"
 #include "supervisor/cli/signals.h"
@@ -253,7 +254,7 @@ static void begin_signals(struct up *up)
     signals_allow();
 }
 
-static int run(struct up *up, struct settings *settings)
+static int run_farm(struct up *up, struct settings *settings)
 {
     struct error err = {0};
     const struct handover *handover = &up->handover;
@@ -301,16 +302,26 @@ static int take_handover(struct up *up)
     return CLI_DONE;
 }
 
-int cli_up(int argc, char **argv)
+static const struct cli_flag flags[] = {
+    {.name = "--detach",
+     .letter = 'd',
+     .kind = CLI_SWITCH,
+     .help = "in the background; returns when every server is ready. What it prints goes to logs/farmd.log"},
+    {.name = NULL},
+};
+
+static int run(const struct cli_call *call)
 {
-    struct up up = {.argc = argc, .argv = argv, .had_terminal = terminal_is_there()};
+    if (cli_given(call, "--detach"))
+        return detach_run(call->settings_argc, call->settings_argv);
+    struct up up = {.argc = call->settings_argc, .argv = call->settings_argv, .had_terminal = terminal_is_there()};
     struct settings *settings;
     struct error err = {0};
     int code = take_handover(&up);
     if (code != CLI_DONE) {
         return code;
     }
-    if (settings_load(argc, argv, &settings, &err) != 0) {
+    if (settings_load(up.argc, up.argv, &settings, &err) != 0) {
         code = give_up(&up, CLI_USAGE, &err);
         handover_done(&up.handover);
         return code;
@@ -321,7 +332,7 @@ int cli_up(int argc, char **argv)
     mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
     uv_loop_init(&up.loop);
     if (signals_begin(&up.loop, &err) == 0) {
-        code = run(&up, settings);
+        code = run_farm(&up, settings);
     } else {
         settings_free(settings);
         code = give_up(&up, CLI_FAILED, &err);
@@ -331,3 +342,21 @@ int cli_up(int argc, char **argv)
     handover_done(&up.handover);
     return code;
 }
+
+const struct cli_verb verb_up = {
+    .name = "up",
+    .section = SECTION_RUN,
+    .takes_settings = true,
+    .flag_sets = {flags},
+    .summary = "start the farm and keep it running; what farmd does without a command",
+    .details =
+        "Loads the settings, starts every server, serves the API and the dashboard, and lives until Ctrl-C. A "
+        "second Ctrl-C doesn't wait for servers to finish. SIGHUP reloads farm.yaml and touches only what "
+        "changed. Wrong settings: exit code 2, and nothing is started. With -d exit code 4 says that some servers "
+        "could not start yet; farmd goes on trying.",
+    .examples = (const struct cli_example[]){{"up --servers 10 --memory 32M", "ten small servers"},
+                                             {"up -d", "in the background; farmd down stops it"},
+                                             {"--servers 10", "the same: up is what farmd does without a command"},
+                                             {NULL, NULL}},
+    .run = run,
+};

@@ -1,7 +1,7 @@
 /*
  * `farmd upgrade`: this program asks the running farmd to let it take its place. What happens there is in succession.c.
  */
-#include "supervisor/cli/cli.h"
+#include "supervisor/cli/verbs.h"
 
 #include "core/clock.h"
 #include "core/memory.h"
@@ -90,7 +90,7 @@ static int wait_for_answer(int socket, pid_t pid, const struct farm_paths *paths
                             "farmd (pid %d) ended before it had taken over; the servers go on\n"
                             "  fix: `farmd` takes them over, `farmd down` stops them",
                             (int)pid);
-        cleanup_close int fd = message.fd; /* none is expected */
+        cleanup_close_impl(&message.fd); /* none is expected */
         const char *text = behind(&message, SUCCESSION_DONE);
         if (text)
             return printf("%s\n", text) < 0 || fflush(stdout) != 0 ? CLI_FAILED : CLI_DONE;
@@ -100,13 +100,13 @@ static int wait_for_answer(int socket, pid_t pid, const struct farm_paths *paths
     }
 }
 
-int cli_upgrade(int argc, char **argv)
+static int run(const struct cli_call *call)
 {
     struct settings *settings;
     struct farm_paths paths;
     struct error err;
     pid_t pid;
-    if (settings_load(argc, argv, &settings, &err) < 0)
+    if (settings_load(call->settings_argc, call->settings_argv, &settings, &err) < 0)
         return cli_fail(CLI_USAGE, "%s", err.message);
     farm_paths_init(&paths, settings);
     cleanup_close int socket = control_connect(paths.control, &pid, &err);
@@ -121,3 +121,21 @@ int cli_upgrade(int argc, char **argv)
     settings_free(settings);
     return code;
 }
+
+const struct cli_verb verb_upgrade = {
+    .name = "upgrade",
+    .section = SECTION_RUN,
+    .takes_settings = true,
+    .summary = "put this farmd in the place of the running one; no server and no client notices",
+    .details =
+        "Run it from the new program. The running farmd of the state directory that the settings name "
+        "(--state-dir) has the new one check the settings, waits for a moment in which nothing takes long, and "
+        "becomes it, with the same pid, flags, environment, sockets and servers. No request is refused or cut; "
+        "streams end and are taken up again. While a load test, a scale or a rolling restart goes on the upgrade "
+        "is refused, after at most 10 s. The program must belong to root, to the user that runs farmd or to the "
+        "owner of the running program, and must not be writable by others. Exit code 0: it runs; 1: it does not, "
+        "and why; 2: the settings are wrong.",
+    .examples = (const struct cli_example[]){{"upgrade", "as /opt/farmd-2/farmd upgrade, run from the new program"},
+                                             {NULL, NULL}},
+    .run = run,
+};

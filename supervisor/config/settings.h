@@ -131,6 +131,9 @@ unsigned settings_total_servers(const struct settings *settings);
 struct buffer;
 void settings_print(const struct settings *settings, struct buffer *out);
 
+/* The same as a .env file, as far as there are variables for it: of groups that differ, what the first one has. */
+void settings_print_environment(const struct settings *settings, struct buffer *out);
+
 /* What farmd is bound to while it runs (addresses, ports, directories, enforcement): settings_keep_bound puts the values
  * in force into newer settings and appends the paths of those that differed ("api.host, api.port"). The other two are for
  * another farmd that is to go on in its place: one prints them, a line each, and the other checks that it would have the

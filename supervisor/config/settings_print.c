@@ -62,3 +62,41 @@ void settings_print(const struct settings *settings, struct buffer *out)
     }
     print_rows(out, settings, SCOPE_FARM, "");
 }
+
+/* --- as a .env file --- */
+
+static void print_variable(struct buffer *out, const struct setting *row, const void *field)
+{
+    buffer_printf(out, "%s=", row->variable);
+    if (row->variable_type == &setting_milliseconds) {
+        buffer_printf(out, "%lld", (long long)*(const int64_t *)field);
+    } else if (row->type->shape == SHAPE_LIST) {
+        char *const *items = *(char *const *const *)field;
+        for (size_t i = 0; items && items[i]; i++)
+            buffer_printf(out, "%s%s", i ? "," : "", items[i]);
+    } else {
+        row->type->print(row, field, out);
+    }
+    buffer_append_char(out, '\n');
+}
+
+static void print_variables(struct buffer *out, const void *base, enum setting_scope scope)
+{
+    for (size_t i = 0; i < SETTING_IDS; i++) {
+        const struct setting *row = &settings_table[i];
+        if (row->scope != scope || !row->variable || setting_is_unset(row, setting_field_const(row, base)))
+            continue;
+        if (row->type->secret)
+            buffer_printf(out, "# %s is set, but not shown\n", row->variable);
+        else
+            print_variable(out, row, setting_field_const(row, base));
+    }
+}
+
+void settings_print_environment(const struct settings *settings, struct buffer *out)
+{
+    if (settings->group_count > 1)
+        buffer_printf(out, "# of the first of %zu groups; the others need farm.yaml\n", settings->group_count);
+    print_variables(out, &settings->groups[0], SCOPE_GROUP);
+    print_variables(out, settings, SCOPE_FARM);
+}

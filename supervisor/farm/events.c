@@ -25,6 +25,7 @@ struct events {
     uint64_t told_id; /* what the listener has been told of */
     void (*listener)(const struct event *event, void *data);
     void *listener_data;
+    LIST_HEAD(watcher_list, events_watcher) watchers;
     struct event *chunks[CHUNKS];
 };
 
@@ -165,14 +166,36 @@ void events_set_listener(struct events *events, void (*listener)(const struct ev
     events->told_id = events->last_id;
 }
 
+void events_watch(struct events *events, struct events_watcher *watcher)
+{
+    LIST_INSERT_HEAD(&events->watchers, watcher, link);
+}
+
+void events_unwatch(struct events_watcher *watcher)
+{
+    LIST_REMOVE(watcher, link);
+}
+
+static void wake_watchers(struct events *events)
+{
+    struct events_watcher *next;
+    for (struct events_watcher *watcher = LIST_FIRST(&events->watchers); watcher; watcher = next) {
+        next = LIST_NEXT(watcher, link);
+        watcher->on_new(watcher->data);
+    }
+}
+
 void events_flush(struct events *events)
 {
+    if (events->told_id == events->last_id)
+        return;
     while (events->told_id < events->last_id) {
         uint64_t oldest = oldest_id(events);
         events->told_id = events->told_id + 1 > oldest ? events->told_id + 1 : oldest;
         if (events->listener)
             events->listener(slot_of(events, events->told_id), events->listener_data);
     }
+    wake_watchers(events);
 }
 
 /* --- from one farmd to the next --- */

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #define EVENTS_CAPACITY 4096
 #define EVENT_MESSAGE_MAX 320
@@ -84,6 +85,15 @@ uint64_t events_last_id(const struct events *events);
 /* Called after each loop turn's worth of adding, with every new event, oldest first. One listener: the terminal. */
 void events_set_listener(struct events *events, void (*listener)(const struct event *event, void *data), void *data);
 void events_flush(struct events *events); /* tells the listener what is new; the farm calls it once a loop turn */
+
+/* Others that want to know that there is something new, and look for themselves: called at most once a loop turn. */
+struct events_watcher {
+    void (*on_new)(void *data);
+    void *data;
+    LIST_ENTRY(events_watcher) link;
+};
+void events_watch(struct events *events, struct events_watcher *watcher);
+void events_unwatch(struct events_watcher *watcher); /* not from inside on_new, but for its own */
 
 /* For a farmd that goes on in another's place: all events as text, and put in front of those that are there by now, whose
  * ids then follow. Text that cannot be read loses the events, and not their count, so that ids only grow. */

@@ -317,12 +317,17 @@ struct server *farm_server_at(const struct farm *farm, size_t index)
     return index < farm->server_count ? farm->servers[index] : NULL;
 }
 
-int farm_select(const struct farm *farm, const char *text, int *ids, size_t max, struct error *err)
+int farm_select(const struct farm *farm, const char *text, int *ids, bool *is_filter, struct error *err)
 {
-    cleanup_free int *known = xcalloc(farm->server_count, sizeof(int));
-    for (size_t i = 0; i < farm->server_count; i++)
-        known[i] = farm->servers[i]->id;
-    return selector_parse(text, known, farm->server_count, ids, max, err);
+    struct selector *selector;
+    int code = selector_parse(text, &selector, err);
+    if (code < 0)
+        return code;
+    code = selector_choose(selector, farm->servers, farm->server_count, ids, err);
+    if (code >= 0 && is_filter)
+        *is_filter = selector_is_filter(selector);
+    selector_free(selector);
+    return code;
 }
 
 static void count_health(struct farm_totals *totals, enum server_health health)

@@ -64,8 +64,9 @@ size_t farm_server_count(const struct farm *farm);
 struct server *farm_server_at(const struct farm *farm, size_t index); /* ascending ids */
 struct server *farm_server(const struct farm *farm, int id);          /* NULL outside the farm */
 
-/* As selector_parse over this farm's ids. */
-int farm_select(const struct farm *farm, const char *text, int *ids, size_t max, struct error *err);
+/* The servers that a text means (selector.h): fills ids (room for all of the farm), returns how many or a negative code.
+ * `*is_filter` (may be NULL) tells that it has conditions, so that none chosen is an answer. */
+int farm_select(const struct farm *farm, const char *text, int *ids, bool *is_filter, struct error *err);
 
 /* Totals, kept by the sampler at 1 Hz and by state changes. */
 struct farm_totals {

@@ -17,33 +17,42 @@
 #define BUSY_ROUNDS 20
 #define ROOM_MIN (UINT64_C(64) << 10) /* a file system with less is full: what is left may be of no use to a log */
 
+struct kept_log {
+    int server_id;
+    char *path;
+    struct log_mark mark; /* what the thread has seen */
+};
+
 struct log_keeper {
     struct farm *farm;
     struct background background;
     char *directory;
-    char **paths; /* the thread's while it works */
+    char *own_log;         /* of a farmd in the background */
+    struct kept_log *logs; /* the thread's while it works */
     size_t count;
     bool stale, closed;
     unsigned busy_rounds; /* still to come at the short interval */
     struct error result;
 };
 
-static void free_paths(struct log_keeper *keeper)
+static void free_logs(struct log_keeper *keeper)
 {
     for (size_t i = 0; i < keeper->count; i++)
-        free(keeper->paths[i]);
-    free(keeper->paths);
-    keeper->paths = NULL;
+        free(keeper->logs[i].path);
+    free(keeper->logs);
+    keeper->logs = NULL;
     keeper->count = 0;
 }
 
-static void copy_paths(struct log_keeper *keeper)
+static void copy_logs(struct log_keeper *keeper)
 {
-    free_paths(keeper);
+    free_logs(keeper);
     keeper->count = farm_server_count(keeper->farm);
-    keeper->paths = xcalloc(keeper->count, sizeof(char *));
-    for (size_t i = 0; i < keeper->count; i++)
-        keeper->paths[i] = xstrdup(farm_server_at(keeper->farm, i)->log_path);
+    keeper->logs = xcalloc(keeper->count, sizeof(*keeper->logs));
+    for (size_t i = 0; i < keeper->count; i++) {
+        const struct server *server = farm_server_at(keeper->farm, i);
+        keeper->logs[i] = (struct kept_log){.server_id = server->id, .path = xstrdup(server->log_path)};
+    }
     keeper->stale = false;
 }
 
@@ -73,9 +82,11 @@ static void work(void *owner)
     if (keeper->busy_rounds > 0)
         keeper->busy_rounds--;
     for (size_t i = 0; i < keeper->count; i++) {
-        if (logfile_trim(keeper->paths[i], &keeper->result) > 0)
+        if (logfile_trim(keeper->logs[i].path, &keeper->logs[i].mark, &keeper->result) > 0)
             keeper->busy_rounds = BUSY_ROUNDS;
     }
+    if (logfile_trim(keeper->own_log, NULL, &keeper->result) > 0)
+        keeper->busy_rounds = BUSY_ROUNDS;
     if (keeper->result.code == 0)
         check_room(keeper->directory, &keeper->result);
 }
@@ -83,6 +94,11 @@ static void work(void *owner)
 static void on_done(void *owner)
 {
     struct log_keeper *keeper = owner;
+    for (size_t i = 0; i < keeper->count; i++) {
+        struct server *server = farm_server(keeper->farm, keeper->logs[i].server_id);
+        if (server && keeper->logs[i].mark.offset > 0)
+            log_marks_add(&server->log_marks, keeper->logs[i].mark);
+    }
     farm_trouble(keeper->farm, TROUBLE_LOGS, keeper->result.code ? &keeper->result : NULL);
     set_next(keeper);
 }
@@ -91,14 +107,15 @@ static void prepare(void *owner)
 {
     struct log_keeper *keeper = owner;
     if (keeper->stale)
-        copy_paths(keeper);
+        copy_logs(keeper);
 }
 
 static void on_freed(void *owner)
 {
     struct log_keeper *keeper = owner;
-    free_paths(keeper);
+    free_logs(keeper);
     free(keeper->directory);
+    free(keeper->own_log);
     free(keeper);
 }
 
@@ -110,6 +127,7 @@ struct log_keeper *log_keeper_new(struct farm *farm)
     keeper->farm = farm;
     keeper->stale = true;
     keeper->directory = xasprintf("%s/logs", farm_settings(farm)->state_dir);
+    keeper->own_log = xasprintf("%s/farmd.log", keeper->directory);
     background_init(&keeper->background, farm_loop(farm), &calls, keeper);
     set_next(keeper);
     return keeper;

@@ -1,5 +1,6 @@
 /*
- * Keeps every server's log within its bound, in the thread pool: once a second, and more often while any grows fast.
+ * Keeps every server's log within its bound and notes how it grows (log_marks.h), in the thread pool: once a second, and
+ * more often while any grows fast.
  */
 #ifndef SUPERVISOR_FARM_LOG_KEEPER_H
 #define SUPERVISOR_FARM_LOG_KEEPER_H

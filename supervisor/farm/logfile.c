@@ -3,6 +3,7 @@
  */
 #include "supervisor/farm/logfile.h"
 
+#include "core/clock.h"
 #include "core/memory.h"
 
 #include <errno.h>
@@ -45,11 +46,28 @@ int logfile_copy_down(int fd, int64_t size, struct error *err)
     return 1;
 }
 
-int logfile_trim(const char *path, struct error *err)
+static int64_t written_us(const struct stat *st)
+{
+    return (int64_t)st->st_mtim.tv_sec * US_PER_SECOND + st->st_mtim.tv_nsec / 1000;
+}
+
+struct log_mark logfile_mark(const char *path)
 {
     struct stat st;
     if (stat(path, &st) < 0)
+        return (struct log_mark){0};
+    return (struct log_mark){.offset = st.st_size, .at_us = written_us(&st)};
+}
+
+int logfile_trim(const char *path, struct log_mark *mark, struct error *err)
+{
+    struct stat st;
+    if (mark)
+        *mark = (struct log_mark){0};
+    if (stat(path, &st) < 0)
         return errno == ENOENT ? 0 : error_set_errno(err, errno, "looking at the log %s", path);
+    if (mark)
+        *mark = (struct log_mark){.offset = st.st_size, .at_us = written_us(&st)};
     if (bytes_on_disk(&st) <= LOGFILE_KEEP || st.st_size <= CUT_TO || !S_ISREG(st.st_mode))
         return 0;
 
@@ -109,8 +127,8 @@ static int read_range(int fd, int64_t from, int64_t to, struct buffer *out, int6
     return 0;
 }
 
-/* Opens for reading and finds the first offset that is kept: 1, or 0 when there is no such file, or a negative code. */
-static int open_log(const char *path, int *fd, int64_t *first, int64_t *size, struct error *err)
+/* Opens for reading and finds the first offset that is kept, and when it was last written: 1, or 0 when there is no such file, or a negative code. */
+static int open_log(const char *path, int *fd, struct logfile_part *part, int64_t *size, struct error *err)
 {
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (*fd < 0)
@@ -121,7 +139,8 @@ static int open_log(const char *path, int *fd, int64_t *first, int64_t *size, st
     if (!S_ISREG(st.st_mode))
         return error_set(err, EINVAL, "the log %s is not a file", path);
     *size = st.st_size;
-    *first = next_data(*fd, 0, *size);
+    part->first = next_data(*fd, 0, *size);
+    part->written_us = written_us(&st);
     return 1;
 }
 
@@ -146,12 +165,13 @@ int logfile_read(const char *path, int64_t from, size_t max_bytes, struct buffer
                  struct error *err)
 {
     cleanup_close int fd = -1;
-    int64_t first = 0, size = 0;
+    int64_t size = 0;
     *part = (struct logfile_part){0};
-    int code = open_log(path, &fd, &first, &size, err);
+    int code = open_log(path, &fd, part, &size, err);
     if (code <= 0)
         return code;
 
+    int64_t first = part->first;
     if (from < first || from > size) /* trimmed away, or of a file that began anew */
         from = first;
     size_t mark = out->length;
@@ -176,7 +196,8 @@ int logfile_read(const char *path, int64_t from, size_t max_bytes, struct buffer
         if (out->data)
             out->data[out->length] = '\0';
     }
-    *part = (struct logfile_part){.start = start < to ? start : to, .end = to, .first = first};
+    part->start = start < to ? start : to;
+    part->end = to;
     return 0;
 }
 
@@ -200,12 +221,13 @@ int logfile_tail(const char *path, unsigned lines, size_t max_bytes, struct buff
                  struct error *err)
 {
     cleanup_close int fd = -1;
-    int64_t first = 0, size = 0;
+    int64_t size = 0;
     *part = (struct logfile_part){0};
-    int code = open_log(path, &fd, &first, &size, err);
+    int code = open_log(path, &fd, part, &size, err);
     if (code <= 0)
         return code;
 
+    int64_t first = part->first;
     int64_t from = size - first > (int64_t)max_bytes ? size - (int64_t)max_bytes : first;
     size_t mark = out->length;
     int64_t start;
@@ -223,6 +245,7 @@ int logfile_tail(const char *path, unsigned lines, size_t max_bytes, struct buff
     if (cut > 0)
         drop_front(out, mark, cut);
     start += (int64_t)cut;
-    *part = (struct logfile_part){.start = start < size ? start : size, .end = size, .first = first};
+    part->start = start < size ? start : size;
+    part->end = size;
     return 0;
 }

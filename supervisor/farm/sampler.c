@@ -277,11 +277,17 @@ void sampler_run_adopted(struct server *server, uint64_t earlier_oom_kills)
     slot->base = (struct base_line){0};
     slot->limits_known = false;
     slot->earlier_oom_kills = earlier_oom_kills;
+    server->stats.oom_kills = earlier_oom_kills;
 }
 
 uint64_t sampler_earlier_oom_kills(const struct server *server)
 {
     return server->samples ? server->samples->earlier_oom_kills : 0;
+}
+
+uint64_t sampler_seen_oom_kills(const struct server *server)
+{
+    return server->samples ? server->samples->base.sample.oom_kills : 0;
 }
 
 void sampler_limits_changed(struct server *server)

@@ -35,6 +35,7 @@ void sampler_free(struct sampler *sampler);
 void sampler_run_began(struct server *server);
 void sampler_run_adopted(struct server *server, uint64_t earlier_oom_kills); /* its base line is the first sample */
 uint64_t sampler_earlier_oom_kills(const struct server *server);             /* of the runs before this one */
+uint64_t sampler_seen_oom_kills(const struct server *server);                /* in this run's cgroup by now */
 void sampler_run_ended(struct server *server);
 void sampler_limits_changed(struct server *server); /* percentages are of the limits in force from now on */
 void sampler_clock_moved(struct server *server, int64_t step_us);

@@ -477,6 +477,7 @@ void server_unref(struct server *server)
         return;
     free(server->own);
     free(server->log_path);
+    log_marks_done(&server->log_marks);
     free(server);
 }
 

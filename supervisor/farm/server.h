@@ -9,6 +9,7 @@
 #include "supervisor/farm/backoff.h"
 #include "supervisor/farm/events.h"
 #include "supervisor/farm/lifecycle.h"
+#include "supervisor/farm/log_marks.h"
 #include "supervisor/runtime/runtime.h"
 
 #include <stdbool.h>
@@ -76,6 +77,7 @@ struct server {
     struct limits limits; /* wanted: the group's, or as set for this server alone */
     bool limits_overridden;
     char *log_path;
+    struct log_marks log_marks;
 
     struct lifecycle lifecycle;
     struct runtime_process *process; /* NULL when nothing runs */

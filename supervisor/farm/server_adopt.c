@@ -53,6 +53,7 @@ static void record_process(const struct server *server, struct state_server *out
     out->running_since_ms = server->running_since_ms;
     out->healthy_since_ms = server->own->healthy_since_ms;
     out->not_ready = !server->ready;
+    out->oom_seen = (int64_t)sampler_seen_oom_kills(server);
 }
 
 static void record_last_exit(const struct server_last_exit *exit, struct state_server *out)
@@ -78,6 +79,7 @@ void server_record(const struct server *server, struct state_server *out)
     out->limits_by_hand = server->limits_overridden;
     out->restarts = server->restarts;
     out->failures = server->backoff.failures;
+    out->streak_began_ms = server->own->streak_began_ms;
     out->oom_kills = (int64_t)sampler_earlier_oom_kills(server);
     record_last_exit(&server->last_exit, out);
     snprintf(out->error, sizeof(out->error), "%s", server->error);
@@ -111,6 +113,7 @@ void server_restore(struct server *server, const struct state_server *was)
     struct server_private *own = server->own;
     server->restarts = (unsigned)or_zero(was->restarts);
     server->backoff.failures = (unsigned)or_zero(was->failures);
+    own->streak_began_ms = or_zero(was->streak_began_ms);
     server->limits_overridden = was->limits_by_hand == 1;
     if (server->limits_overridden)
         server->limits = was->limits;
@@ -136,10 +139,11 @@ static void restore_times(struct server *server, const struct state_server *was)
 }
 
 /* Nobody saw its end. It is told like any other, and the restart policy decides. */
-static void tell_end(struct server *server)
+static void tell_end(struct server *server, uint64_t oom_kills)
 {
     server->lifecycle.state = SERVER_RUNNING;
-    server->own->exit = (struct runtime_exit){.kind = RUNTIME_EXIT_UNKNOWN};
+    server->own->exit = (struct runtime_exit){.kind = RUNTIME_EXIT_UNKNOWN, .oom_killed = oom_kills > 0};
+    sampler_run_adopted(server, sampler_earlier_oom_kills(server) + oom_kills);
     server_event(server, EVENT_EXITED);
 }
 
@@ -155,20 +159,21 @@ int server_adopt(struct server *server, const struct state_server *was, struct e
             },
         .has_counters = server->group->command == NULL,
         .paused = was->wanted == STATE_PAUSED,
+        .oom_seen = (uint64_t)or_zero(was->oom_seen),
         .limits = was->limits,
     };
-    bool paused = false;
+    struct runtime_adopted adopted = {0};
     int code = farm_runtime_ops(server->farm)
-                   ->adopt(farm_runtime(server->farm), &adoption, server, &paused, &server->process, err);
+                   ->adopt(farm_runtime(server->farm), &adoption, server, &adopted, &server->process, err);
     if (code < 0 && code != -ESRCH)
         return code;
     restore_times(server, was);
     if (code < 0) {
-        tell_end(server);
+        tell_end(server, adopted.oom_kills);
         return code;
     }
     server->limits = was->limits; /* those of its group may be others now */
-    if (paused)
+    if (adopted.paused)
         server_event(server, EVENT_ADOPTED_PAUSED);
     else
         server_event(server, was->wanted == STATE_STARTING ? EVENT_ADOPTED_STARTING : EVENT_ADOPTED);

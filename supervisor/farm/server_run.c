@@ -5,6 +5,7 @@
 #include "core/memory.h"
 #include "core/units.h"
 #include "supervisor/farm/farm_private.h"
+#include "supervisor/farm/logfile.h"
 #include "supervisor/farm/probe.h"
 #include "supervisor/farm/sampler.h"
 #include "supervisor/farm/server_private.h"
@@ -99,6 +100,7 @@ static int start_process(struct server *server, struct error *err)
         .log_path = server->log_path,
         .limits = server->limits,
     };
+    log_marks_add(&server->log_marks, logfile_mark(server->log_path)); /* what is there is of earlier runs */
     int code = farm_runtime_ops(server->farm)->start(farm_runtime(server->farm), &spec, server, &server->process, err);
     server_environment_free(env);
     return code;
@@ -203,6 +205,7 @@ static void on_oom(void *owner)
     units_format_size(limit, server->limits.memory);
     events_add(farm_events(server->farm), REASON_OOM_KILLED, server->id,
                "a process of %s was OOM-killed at the limit of %s; the server itself goes on", server->name, limit);
+    farm_server_changed(server->farm, server); /* the next farmd need not tell it again */
 }
 
 static void on_trouble(void *farm, enum runtime_trouble trouble, const struct error *err)

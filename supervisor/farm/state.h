@@ -44,8 +44,10 @@ struct state_server {
     int64_t healthy_since_ms;
     int64_t not_ready; /* 1: by its readiness probe */
     int64_t restarts;
-    int64_t failures;  /* that the backoff counts */
-    int64_t oom_kills; /* of earlier runs */
+    int64_t failures;        /* that the backoff counts */
+    int64_t streak_began_ms; /* of these failures */
+    int64_t oom_kills;       /* of earlier runs */
+    int64_t oom_seen;        /* in the cgroup of this one */
     bool exit_known;
     enum event_reason exit_reason;
     int64_t exit_code, exit_signal, exit_oom_killed, exit_at_us;

@@ -141,7 +141,14 @@ struct runtime_adoption {
     struct runtime_leftover leftover;
     bool has_counters;    /* it is a farm-worker */
     bool paused;          /* as recorded; counts where the kernel does not tell */
+    uint64_t oom_seen;    /* OOM kills in its cgroup that are known already */
     struct limits limits; /* to be in force from now on */
+};
+
+/* What is found of it. */
+struct runtime_adopted {
+    bool paused;        /* frozen */
+    uint64_t oom_kills; /* of one that is gone: those that were not known */
 };
 
 struct runtime_options {
@@ -168,10 +175,10 @@ struct runtime_ops {
     void (*close)(struct runtime *runtime);
 
     /* Takes over a server that an earlier farmd started: from then on it is as after `start`, but that on_ready never
-     * comes, and how it ends is unknown unless it is a child of this process (of before an exec). *paused tells whether it is frozen. On failure nothing was done to it: -ESRCH, it
-     * is gone; -ESTALE, it is not where a server of this runtime belongs; else a limit is refused. */
-    int (*adopt)(struct runtime *runtime, const struct runtime_adoption *adoption, void *owner, bool *paused,
-                 struct runtime_process **process, struct error *err);
+     * comes, and how it ends is unknown unless it is a child of this process (of before an exec). On failure nothing was
+     * done to it: -ESRCH, it is gone; -ESTALE, it is not where a server of this runtime belongs; else a limit is refused. */
+    int (*adopt)(struct runtime *runtime, const struct runtime_adoption *adoption, void *owner,
+                 struct runtime_adopted *adopted, struct runtime_process **process, struct error *err);
     /* Once, after the adoptions and before the first start: ends every process of earlier runs that was not adopted and
      * removes what is left of them, in these places too. In a thread, for some seconds at most. */
     void (*sweep)(struct runtime *runtime, const struct runtime_sweep *what);

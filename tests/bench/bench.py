@@ -6,10 +6,7 @@ median of the rounds' ratios counts. Names of rows on the command line run only 
 exit code 1 (a figure that cannot be measured always is).
 """
 
-import argparse
-import json
 import os
-import platform
 import signal
 import subprocess
 import sys
@@ -18,8 +15,9 @@ import time
 
 from machine import (
     BUILD, Farm, NotMeasured, answer_of, answers, children, cpu_seconds, deadline, median, nginx_server, percentile,
-    private_mounts, pss_bytes, raw_epoll_server, worker_server,
+    pss_bytes, raw_epoll_server, worker_server,
 )
+from table import Row, run
 
 SERVERS = 50
 ROUNDS = 7
@@ -167,62 +165,18 @@ def thousand():
         return share, f"ready in {farm.ready_ms / 1000:.2f} s, {memory_mb:.0f} MB in all"
 
 
-# name, what, how, unit of the figure, the most it may be
 ROWS = [
-    ("start", "./farmd to 50 ready, against vfork + exec of 50", start_up, "×", 3.0),
-    ("adopt", "kill -9 of farmd to the next with all 50 adopted", adoption, "ms", 200.0),
-    ("adopt-start", "the same, against starting 50", adoption_against_start, "×", 0.5),
-    ("memory", "PSS of 50 idle workers and farmd", memory, "MB", 20.0),
-    ("nginx", "CPU per request, against nginx return 200", lambda: cpu_per_request(nginx_server), "×", 1.0),
-    ("epoll", "CPU per request, against raw epoll", lambda: cpu_per_request(raw_epoll_server), "×", 1.3),
-    ("health", "live /api/health over 50 servers", health, "ms", 20.0),
-    ("list", "GET /api/servers under a load test, p99", list_under_load, "ms", 10.0),
-    ("kill", "kill -9 of a worker to serving again", recovery, "ms", 100.0),
-    ("thousand", "idle CPU of farmd with 1,000 servers", thousand, "%", 5.0),
+    Row("start", "./farmd to 50 ready, against vfork + exec of 50", start_up, "×", 3.0),
+    Row("adopt", "kill -9 of farmd to the next with all 50 adopted", adoption, "ms", 200.0),
+    Row("adopt-start", "the same, against starting 50", adoption_against_start, "×", 0.5),
+    Row("memory", "PSS of 50 idle workers and farmd", memory, "MB", 20.0),
+    Row("nginx", "CPU per request, against nginx return 200", lambda: cpu_per_request(nginx_server), "×", 1.0),
+    Row("epoll", "CPU per request, against raw epoll", lambda: cpu_per_request(raw_epoll_server), "×", 1.3),
+    Row("health", "live /api/health over 50 servers", health, "ms", 20.0),
+    Row("list", "GET /api/servers under a load test, p99", list_under_load, "ms", 10.0),
+    Row("kill", "kill -9 of a worker to serving again", recovery, "ms", 100.0),
+    Row("thousand", "idle CPU of farmd with 1,000 servers", thousand, "%", 5.0),
 ]
 
-
-def measure(row):
-    name, what, how, unit, most = row
-    result = {"name": name, "what": what, "unit": unit, "at_most": most}
-    try:
-        value, detail = how()
-        result.update(value=round(value, 3), met=value <= most, detail=detail)
-    except (NotMeasured, OSError, subprocess.SubprocessError, KeyError, ValueError) as error:
-        result.update(value=None, met=None, detail=f"not measured: {error}")
-    return result
-
-
-def show(result):
-    value = "-" if result["value"] is None else f"{result['value']:.2f} {result['unit']}"
-    verdict = {True: "met", False: "MISSED", None: "-"}[result["met"]]
-    limit = f"{result['at_most']:g} {result['unit']}"
-    print(f"{result['what']:48} {value:>10}  {limit:>7}  {verdict:6}  {result['detail']}", flush=True)
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rows", nargs="*", choices=[[], *[row[0] for row in ROWS]], help="only these rows")
-    parser.add_argument("--strict", action="store_true", help="exit code 1 when a target is missed")
-    arguments = parser.parse_args()
-
-    private_mounts()
-    print(f"{'what':48} {'measured':>10}  {'at most':>7}")
-    results = []
-    for row in ROWS:
-        if not arguments.rows or row[0] in arguments.rows:
-            results.append(measure(row))
-            show(results[-1])
-
-    machine = {"kernel": platform.release(), "cores": os.cpu_count(), "load_average": os.getloadavg()[0]}
-    path = BUILD / "bench.json"
-    path.write_text(json.dumps({"machine": machine, "rows": results}, indent=2, ensure_ascii=False) + "\n")
-    missed = [result for result in results if result["met"] is False]
-    unmeasured = [result for result in results if result["met"] is None]
-    print(f"{len(results) - len(missed) - len(unmeasured)} met, {len(missed)} missed, {len(unmeasured)} not measured"
-          f" · {path}")
-    return 1 if unmeasured or (missed and arguments.strict) else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(ROWS, __doc__, "bench.json"))

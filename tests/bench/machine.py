@@ -21,6 +21,15 @@ BUILD = pathlib.Path(os.environ.get("BUILD_DIR", ROOT / "build"))
 TICK = 1.0 / os.sysconf("SC_CLK_TCK")
 
 
+# Whether measured programs run at real-time priority, so that what else runs on this machine is not measured.
+SHIELD = os.environ.get("FARMD_BENCH_SHIELD") == "1"
+
+
+def pinned(core):
+    """The front of a command line that keeps a program on a core."""
+    return ["taskset", "-c", str(core), *(["chrt", "-f", "1"] if SHIELD else [])]
+
+
 class NotMeasured(Exception):
     """A figure could not be had; the message says why."""
 
@@ -226,7 +235,7 @@ class Server:
     def __init__(self, name, command, port, environment=None, directory=None):
         self.name, self.port, self.directory = name, port, directory
         self.process = subprocess.Popen(
-            ["taskset", "-c", "0", *command], env={"PATH": os.environ["PATH"], **(environment or {})},
+            [*pinned(0), *command], env={"PATH": os.environ["PATH"], **(environment or {})},
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )
         try:
@@ -256,7 +265,7 @@ class Server:
         """Microseconds of the server's CPU per request while wrk keeps 64 connections busy from the other core."""
         before = self.cpu()
         result = subprocess.run(
-            ["taskset", "-c", "1", "wrk", "-t1", "-c64", f"-d{seconds}s", f"http://127.0.0.1:{self.port}/"],
+            [*pinned(1), "wrk", "-t1", "-c64", f"-d{seconds}s", f"http://127.0.0.1:{self.port}/"],
             capture_output=True, text=True, timeout=seconds + 30, check=True,
         ).stdout
         used = self.cpu() - before

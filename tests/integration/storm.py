@@ -62,7 +62,9 @@ class Victim:
     def __init__(self, server_id, entry, is_wrapped):
         self.id, self.port, self.pid = server_id, entry["port"], entry["pid"]
         self.is_wrapped = is_wrapped
-        self.restarts, self.oom_kills = entry["restarts"], entry["oom_kills"]
+        self.is_adopted = False  # no child of this farmd, which cannot know its exit code then
+        self.restarts = self.restarts_before = entry["restarts"]
+        self.oom_kills = self.oom_kills_before = entry["oom_kills"]
         self.expected = collections.Counter()  # events by reason
         self.begun = collections.Counter()  # faults by kind; a port that could not be stolen yet is tried again
         self.last_exit = {}
@@ -76,8 +78,12 @@ class Victim:
 
     def ended(self, reason, **last_exit):
         """The end of its run, as it must be told."""
+        last_exit = {"oom_killed": False, **last_exit}
+        if self.is_adopted:
+            reason = "ExitUnknown" if reason in ("Crashed", "Completed") else reason
+            last_exit |= {"exit_code": None, "signal": None}
         yield from self.next(reason)
-        self.last_exit = {"reason": reason, "oom_killed": False, **last_exit}
+        self.last_exit = {"reason": reason, **last_exit}
 
     def back(self):
         """Ready again in a new process, maybe after a wait."""
@@ -92,6 +98,7 @@ class Victim:
         self.expected[reason] += 1
         if reason == "Started":
             self.restarts += 1
+            self.is_adopted = False
             self.pid = int(re.search(r"\(pid (\d+)\)", event["message"]).group(1))
         return reason
 
@@ -164,6 +171,8 @@ class Victim:
     # --- from the storm ---
 
     def begin(self):
+        self.restarts_before, self.oom_kills_before = self.restarts, self.oom_kills
+        self.reason_before = self.last_exit.get("reason")
         self.fault = self.faults.popleft()
         self.begun[self.fault.kind] += 1
         self.step = getattr(self, self.fault.kind)()
@@ -179,9 +188,10 @@ class Victim:
 
     def check(self, entry):
         """Its entry in the list says what it must, now that it is back."""
-        assert (entry["status"], entry["pid"]) == ("running", self.pid)
-        assert (entry["restarts"], entry["oom_kills"]) == (self.restarts, self.oom_kills)
-        assert {key: entry["last_exit"][key] for key in self.last_exit} == self.last_exit
+        is_so = {key: entry[key] for key in ("status", "pid", "restarts", "oom_kills")}
+        is_so |= {key: entry["last_exit"][key] for key in self.last_exit}
+        must_be = {"status": "running", "pid": self.pid, "restarts": self.restarts, "oom_kills": self.oom_kills, **self.last_exit}
+        assert is_so == must_be, f"{is_so} instead of {must_be}"
         self.is_checked = True
         self.free_at = time.monotonic() + (self.faults[0].pause if self.faults else 0)
 
@@ -206,12 +216,24 @@ class Storm:
             kind = chance.choice([kind for kind in kinds if kind != "exit_1" or victim.is_wrapped])
             victim.faults.append(Fault(number, kind, chance.choice((0, 0, chance.uniform(0, 1.5)))))
             self.kinds[kind] += 1
+        for victim in self.victims.values():
+            victim.free_at += chance.uniform(0, 2)
 
     def run(self):
         while self._busy():
-            self._take_events()
-            self._begin_faults()
+            self._turn()
             time.sleep(0.01)
+
+    def _turn(self):
+        self._take_events()
+        self._begin_faults()
+
+    def _take(self, victim, event):
+        if event["reason"] in TOLD:
+            victim.take(event)
+
+    def _may_begin(self, _victim):
+        return True
 
     def total(self, what):
         """A count of each victim, summed up over all of them."""
@@ -226,10 +248,10 @@ class Storm:
         for event in answer["events"]:
             self.seen = event["id"]
             self.reasons[event["reason"]] += 1
-            if event["reason"] in TOLD:
+            if event["server_id"] is not None:
                 victim = self.victims[event["server_id"]]
                 with self._blame(victim, event):
-                    victim.take(event)
+                    self._take(victim, event)
 
     def _begin_faults(self):
         idle = [victim for victim in self.victims.values() if victim.step is None]
@@ -239,7 +261,7 @@ class Storm:
             if not victim.is_checked:
                 with self._blame(victim, entries[victim.id]):
                     victim.check(entries[victim.id])
-            if victim.faults and victim.free_at <= now:
+            if victim.faults and victim.free_at <= now and self._may_begin(victim):
                 with self._blame(victim):
                     victim.begin()
         for victim in self.victims.values():

@@ -247,6 +247,59 @@ def test_limits_of_an_adopted_one_change_live(farms):  # noqa: F811
 # --- what happened while no farmd ran ---
 
 
+def test_a_row_of_failures_goes_on(farms):  # noqa: F811
+    farm = farms(servers=1).start()
+    before = farm.server(1)
+    os.kill(before["pid"], signal.SIGKILL)
+    again = farm.wait_restarted(1, before)
+    kill(farm)
+    start(farm)
+    os.kill(again["pid"], signal.SIGKILL)
+    assert re.search(r"ended 2 times in [\d.]+ m?s ", farm.wait_event("BackOff", 1)["message"])
+    ends_well(farm)
+
+
+def test_one_that_was_oom_killed_meanwhile(farms):  # noqa: F811
+    farm = farms(servers=2).start()
+    if "enforcement_warning" in farm.get("/api/servers"):
+        pytest.skip("no limits here")
+    before = kill(farm)
+    with pytest.raises(OSError):
+        farm.worker(1, "POST", "/simulate-load?cpu_duration=30&memory_mb=400")
+    wait_for(lambda: not alive(before[1]["pid"]), what="its end")
+    start(farm)
+    after = farm.wait_restarted(1, before[1])
+    assert after["last_exit"]["reason"] == "OOMKilled" and after["last_exit"]["oom_killed"] is True
+    assert after["last_exit"]["exit_code"] is None and after["last_exit"]["signal"] is None
+    assert (after["restarts"], after["oom_kills"]) == (1, 1)
+    assert farm.server(2)["oom_kills"] == 0
+    ends_well(farm)
+
+
+def test_an_oom_kill_of_a_child_meanwhile_is_told_once(farms):  # noqa: F811
+    """Where the kernel ends one process alone the server itself goes on; else all of it is restarted."""
+    script = '"$DIR/farm-worker" & while :; do sleep 1000; done'
+    probes = "{startup: {interval: 100ms}, liveness: {enabled: false}, readiness: {enabled: false}}"
+    farm = farms(servers=1, config=f"groups: [{{name: a, count: 1, command: [sh, -c, '{script}'], probes: {probes}}}]\n")
+    farm.install_worker()
+    farm.start()
+    if "enforcement_warning" in farm.get("/api/servers"):
+        pytest.skip("no limits here")
+    kill(farm)
+    with pytest.raises(OSError):
+        farm.worker(1, "POST", "/simulate-load?cpu_duration=30&memory_mb=400")
+    start(farm)
+    farm.wait_event("OOMKilled", 1)
+    wait_for(lambda: farm.server(1)["oom_kills"] == 1, what="one OOM kill counted")
+    wait_for(lambda: "1" in [records(farm)[1].get(word) for word in ("oom_seen", "oom_kills")], what="it being recorded")
+    kill(farm)
+    start(farm)
+    # a second after the first look at its cgroup it would be told again
+    wait_for(lambda: len(farm.get("/api/servers/1/history")["points"]["at"]) >= 4, what="some seconds of figures")
+    assert farm.events(reason="OOMKilled") == [] and farm.server(1)["oom_kills"] == 1
+    ends_well(farm)
+
+
 @ENFORCE
 def test_one_that_ended_meanwhile_is_restarted(farms, flags):  # noqa: F811
     config = "groups:\n  - {name: a, count: 2}\n  - {name: never, count: 1, restart: never}\n"

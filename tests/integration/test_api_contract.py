@@ -363,7 +363,7 @@ def test_head_options_and_wrong_methods(api):
     assert head.status == 200 and head.body == b""
     assert head.headers["Content-Length"] == str(len(whole.body))
     assert api.raw("HEAD", "/api/servers").status == 200
-    wrong = api.raw("DELETE", "/api/servers")
+    wrong = api.raw("DELETE", "/api/health")
     assert wrong.status == 405 and wrong.headers["Allow"] == "GET, HEAD, OPTIONS"
     assert wrong.headers["Content-Type"] == "application/problem+json" and wrong.json()["detail"]
     assert api.raw("GET", "/api/scale").status == 405

@@ -90,7 +90,7 @@ def test_limits_of_a_wrong_type_or_range(api, field, values):
 
 @pytest.mark.parametrize("path,name,values", [
     ("/api/events", "since", ["x", "", "-1", "1.5", "99999999999999999999", "NaN", "%00", "%zz"]),
-    ("/api/events", "limit", ["x", "0", "-1", "4097"]),
+    ("/api/events", "limit", ["x", "-1", "4097"]),
     ("/api/events", "server_id", ["x", "0", "-1"]),
     ("/api/servers/1/logs", "tail", ["x", "0", "-1", "10001", ""]),
     ("/api/servers/1/logs", "from", ["x", "-1", "1e3", "99999999999999999999"]),

@@ -172,12 +172,18 @@ def test_doctor_names_who_holds_a_port(tmp_path):
 def test_help(tmp_path, arguments):
     done = run_farmd(*arguments, directory=tmp_path)
     assert done.returncode == 0 and done.stderr == ""
-    for word in ("check", "doctor", "--servers", "--base-port", "--config", "--state-dir"):
+    for word in ("check", "doctor", "ps", "farmd help COMMAND", "farmd help up", "farmd help selectors"):
         assert word in done.stdout
-    assert max(map(len, done.stdout.splitlines())) <= 140
+    assert max(map(len, done.stdout.splitlines())) <= 100
 
 
-@pytest.mark.parametrize("verb", ["up", "check", "doctor", "help", "version"])
+def test_help_of_up_has_the_flags_of_the_settings(tmp_path):
+    done = run_farmd("help", "up", directory=tmp_path)
+    for word in ("--servers", "--base-port", "--config", "--state-dir"):
+        assert word in done.stdout
+
+
+@pytest.mark.parametrize("verb", ["up", "down", "upgrade", "check", "doctor", "help", "version"])
 def test_help_of_a_verb(tmp_path, verb):
     asked, flagged = run_farmd("help", verb, directory=tmp_path), run_farmd(verb, "--help", directory=tmp_path)
     assert asked.returncode == flagged.returncode == 0

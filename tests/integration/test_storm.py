@@ -11,11 +11,13 @@ import pytest
 import farmd_process
 import farmlib
 import storm
+import storm_of_farmd
 from farmlib import SANITIZED, process_kb, wait_for
 
 SERVERS = 50
 FAULTS = int(os.environ.get("FARMD_STORM_FAULTS", "200"))
 SEED = int(os.environ.get("FARMD_STORM_SEED", random.randrange(1 << 32)))
+KILLS = int(os.environ.get("FARMD_STORM_KILLS", "5"))  # of farmd
 EVENTS_KEPT = 4096
 
 
@@ -52,21 +54,43 @@ def fill_events(farm):
             farm.post("/api/servers/action", {"ids": "all", "action": action})
 
 
-def test_storm(farm):
-    kinds = [kind for kind in storm.KINDS if kind != "oom" or farm.server(1)["limits"]["memory_mb"] is not None]
-    fill_events(farm)
-    wait_for(lambda: is_settled(farm), what="every server probed and measured")
-    open_before, mapped_before, family = descriptors(farm), mappings(farm), len(farm.processes())
-    memory_before = process_kb(farm.process.pid, "VmRSS")
-    weather = storm.Storm(farm, SEED, FAULTS, kinds)
-    print(f"FARMD_STORM_SEED={SEED} FARMD_STORM_FAULTS={FAULTS}")
+class Before:
+    """What farmd takes of the machine when every server is up, and must take no more of after a storm."""
+
+    def __init__(self, farm):
+        fill_events(farm)
+        wait_for(lambda: is_settled(farm), what="every server probed and measured")
+        self.farm, self.family = farm, len(farm.processes())
+        self.descriptors, self.mappings = descriptors(farm), mappings(farm)
+        self.memory = process_kb(farm.process.pid, "VmRSS")
+
+    def expect_again(self):
+        farm = self.farm
+        assert farm.get("/api/health")["unhealthy"] == 0
+        assert all(farm.worker(server_id).status == 200 for server_id in farm.servers())
+        assert len(farm.processes()) == self.family, "no double, no orphan"
+        wait_for(lambda: is_settled(farm) and descriptors(farm) <= self.descriptors,
+                 what=f"no more than {self.descriptors} descriptors")
+        memory = process_kb(farm.process.pid, "VmRSS")
+        print(f"farmd's memory {self.memory} KB, then {memory} KB; {self.descriptors} descriptors")
+        assert SANITIZED or (memory - self.memory < 1536 and mappings(farm) - self.mappings < 10)
+
+
+def kinds(farm):
+    return [kind for kind in storm.KINDS if kind != "oom" or farm.server(1)["limits"]["memory_mb"] is not None]
+
+
+def blow(weather):
+    print(f"\nFARMD_STORM_SEED={SEED} FARMD_STORM_FAULTS={FAULTS}")
     began = time.monotonic()
     weather.run()
-    took = time.monotonic() - began
+    print(f"{weather.kinds.total()} faults in {time.monotonic() - began:.1f} s: {dict(weather.kinds)}")
 
-    assert farm.get("/api/health")["unhealthy"] == 0
-    assert all(farm.worker(server_id).status == 200 for server_id in weather.victims)
-    assert len(farm.processes()) == family, "no double, no orphan"
+
+def test_storm(farm):
+    before = Before(farm)
+    weather = storm.Storm(farm, SEED, FAULTS, kinds(farm))
+    blow(weather)
 
     told, done, begun = weather.reasons, weather.kinds, weather.total("begun")
     assert {reason: told[reason] for reason in storm.TOLD} == {reason: weather.total("expected")[reason] for reason in storm.TOLD}
@@ -75,9 +99,17 @@ def test_storm(farm):
     assert told["PortTaken"] >= done["steal_port"]
     assert sum(entry["restarts"] for entry in farm.servers().values()) == told["Started"]
 
-    wait_for(lambda: is_settled(farm) and descriptors(farm) <= open_before, what=f"no more than {open_before} descriptors")
-    memory = process_kb(farm.process.pid, "VmRSS")
-    print(f"{FAULTS} faults in {took:.1f} s: {dict(done)}; farmd's memory {memory_before} KB, then {memory} KB")
-    assert SANITIZED or (memory - memory_before < 1536 and mappings(farm) - mapped_before < 10)
+    before.expect_again()
+    assert farm.stop() == 0, farm.errors()
+    assert farm.leftovers() == []
+
+
+def test_storm_in_which_farmd_is_killed(farm):
+    before = Before(farm)
+    weather = storm_of_farmd.StormOfFarmd(farm, SEED, FAULTS // 2, kinds(farm), KILLS)
+    blow(weather)
+    assert not weather.kill_at and weather.adopted > 0
+    print(f"farmd killed {KILLS} times, {weather.adopted} adoptions of servers that nothing had happened to")
+    before.expect_again()
     assert farm.stop() == 0, farm.errors()
     assert farm.leftovers() == []

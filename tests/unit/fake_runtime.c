@@ -355,8 +355,8 @@ bool fake_is_left(int id)
     return fake.left[id].pid != 0;
 }
 
-static int fake_adopt(struct runtime *runtime, const struct runtime_adoption *adoption, void *owner, bool *paused,
-                      struct runtime_process **out, struct error *err)
+static int fake_adopt(struct runtime *runtime, const struct runtime_adoption *adoption, void *owner,
+                      struct runtime_adopted *adopted, struct runtime_process **out, struct error *err)
 {
     (void)runtime;
     int id = (int)strtol(adoption->leftover.name + strlen("server-"), NULL, 10);
@@ -367,7 +367,7 @@ static int fake_adopt(struct runtime *runtime, const struct runtime_adoption *ad
     process->id = id;
     process->pid = pid;
     process->owner = owner;
-    process->frozen = *paused = fake.left[id].frozen;
+    process->frozen = adopted->paused = fake.left[id].frozen;
     fake.left[id].pid = 0;
     fake.processes[id] = process;
     fake.alive++;

@@ -1,5 +1,5 @@
 /* supervisor/cli/doctor: what is asked of the machine, and how findings are told. */
-#include "supervisor/cli/cli.h"
+#include "supervisor/cli/verbs.h"
 #include "supervisor/runtime/process/doctor.h"
 
 #include "core/memory.h"
@@ -31,13 +31,6 @@ size_t doctor_examine(const struct doctor_question *question, struct doctor_find
     if (!port_is_free)
         snprintf(findings[1].fix, sizeof(findings[1].fix), "stop it");
     return 2;
-}
-
-int cli_up(int argc, char **argv)
-{
-    (void)argc;
-    (void)argv;
-    return -1;
 }
 
 static void tells_findings_and_fixes(void **state)

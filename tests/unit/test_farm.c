@@ -242,7 +242,7 @@ static void test_an_action_on_many(void **state)
     (void)state;
     make_running(200);
     int ids[200];
-    int count = farm_select(fixture.farm, "all", ids, 200, &err);
+    int count = farm_select(fixture.farm, "all", ids, NULL, &err);
     assert_int_equal(count, 200);
     struct many many = {0};
     farm_act_many(fixture.farm, ids, 200, SERVER_ACTION_RESTART, on_one_of_many, on_many, &many);
@@ -270,7 +270,7 @@ static void test_servers_that_leave_while_acted_on(void **state)
     (void)state;
     make_running(100);
     int ids[100];
-    farm_select(fixture.farm, "all", ids, 100, &err);
+    farm_select(fixture.farm, "all", ids, NULL, &err);
     struct many many = {0};
     struct outcome scaled = {0};
     farm_act_many(fixture.farm, ids, 100, SERVER_ACTION_RESTART, on_one_of_many, on_many, &many);
@@ -288,7 +288,7 @@ static void test_rolling_restart(void **state)
     (void)state;
     make_running(10);
     int ids[10];
-    farm_select(fixture.farm, "all", ids, 10, &err);
+    farm_select(fixture.farm, "all", ids, NULL, &err);
     struct many many = {0};
     assert_int_equal(farm_rolling_restart(fixture.farm, ids, 10, 2, on_one_of_many, on_many, &many, &err), 0);
     assert_int_equal(farm_rolling_restart(fixture.farm, ids, 10, 2, NULL, NULL, NULL, &err), -EBUSY);
@@ -310,7 +310,7 @@ static void test_rolling_restart_stops_on_failure(void **state)
     (void)state;
     make_running(10);
     int ids[10];
-    farm_select(fixture.farm, "all", ids, 10, &err);
+    farm_select(fixture.farm, "all", ids, NULL, &err);
     *fake_of(4) = (struct fake_behaviour){.exits_at_start = true, .exit_code = 1};
     struct many many = {0};
     assert_int_equal(farm_rolling_restart(fixture.farm, ids, 10, 1, on_one_of_many, on_many, &many, &err), 0);
@@ -365,7 +365,7 @@ static void test_stopping_the_farm_ends_a_rolling_restart(void **state)
     (void)state;
     make_running(10);
     int ids[10];
-    farm_select(fixture.farm, "all", ids, 10, &err);
+    farm_select(fixture.farm, "all", ids, NULL, &err);
     struct many many = {0};
     assert_int_equal(farm_rolling_restart(fixture.farm, ids, 10, 3, on_one_of_many, on_many, &many, &err), 0);
     farm_stop(fixture.farm, on_stopped, &fixture.stopped);

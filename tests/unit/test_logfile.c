@@ -140,7 +140,7 @@ static void test_no_file_is_an_empty_log(void **state)
 {
     (void)state;
     unlink(path);
-    assert_int_equal(logfile_trim(path, &err), 0);
+    assert_int_equal(logfile_trim(path, NULL, &err), 0);
     assert_int_equal(logfile_tail(path, 10, 1000, &out, &part, &err), 0);
     assert_int_equal(logfile_read(path, 77, 1000, &out, &part, &err), 0);
     assert_int_equal(out.length, 0);
@@ -152,7 +152,7 @@ static void test_a_small_log_stays(void **state)
     (void)state;
     write_lines(0, LOGFILE_KEEP / LINE_LENGTH);
     int64_t before = bytes_on_disk();
-    assert_int_equal(logfile_trim(path, &err), 0);
+    assert_int_equal(logfile_trim(path, NULL, &err), 0);
     assert_int_equal(bytes_on_disk(), before);
 }
 
@@ -162,7 +162,7 @@ static void test_the_head_goes_and_offsets_stay(void **state)
     unsigned lines = 5 * LOGFILE_KEEP / LINE_LENGTH;
     write_lines(0, lines);
     int64_t size = file_size();
-    assert_int_equal(logfile_trim(path, &err), 1);
+    assert_int_equal(logfile_trim(path, NULL, &err), 1);
     assert_int_equal(file_size(), size);
     assert_in_range(bytes_on_disk(), LOGFILE_KEEP / 2, LOGFILE_KEEP);
 
@@ -181,7 +181,7 @@ static void test_the_head_goes_and_offsets_stay(void **state)
     assert_int_equal(strtoul(out.data + 5, NULL, 10), lines - 2);
 
     write_lines(lines, lines);
-    assert_int_equal(logfile_trim(path, &err), 1);
+    assert_int_equal(logfile_trim(path, NULL, &err), 1);
     assert_true(bytes_on_disk() <= LOGFILE_KEEP);
 }
 
@@ -190,7 +190,7 @@ static void test_tail_of_more_than_there_is_left(void **state)
     (void)state;
     unsigned lines = 2 * LOGFILE_KEEP / LINE_LENGTH;
     write_lines(0, lines);
-    assert_int_equal(logfile_trim(path, &err), 1);
+    assert_int_equal(logfile_trim(path, NULL, &err), 1);
     assert_int_equal(logfile_tail(path, lines, 100 << 20, &out, &part, &err), 0);
     assert_memory_equal(out.data, "line ", 5); /* not the NULs of the hole, nor the rest of a line */
     assert_int_equal(out.length % LINE_LENGTH, 0);
@@ -221,7 +221,7 @@ static void test_a_program_that_makes_its_log_sparse(void **state)
     append("first\n");
     assert_int_equal(truncate(path, INT64_C(1) << 40), 0);
     append("last\n");
-    assert_int_equal(logfile_trim(path, &err), 0); /* hardly any of it is on the disk */
+    assert_int_equal(logfile_trim(path, NULL, &err), 0); /* hardly any of it is on the disk */
     assert_int_equal(logfile_tail(path, 10, 1 << 20, &out, &part, &err), 0);
     assert_true(out.length <= 1 << 20);
     assert_non_null(memmem(out.data, out.length, "last\n", 5));

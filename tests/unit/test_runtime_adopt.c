@@ -52,9 +52,9 @@ static int adopt(struct fixture *fixture, const struct runtime_leftover *leftove
 {
     const struct runtime_adoption adoption = {.leftover = *leftover, .limits = runtime_fixture_limits()};
     struct runtime_fixture_server *server = &fixture->servers[0];
-    bool paused = true;
-    int code = ops->adopt(fixture->runtime, &adoption, server, &paused, &server->process, err);
-    assert_true(code < 0 || !paused);
+    struct runtime_adopted adopted = {.paused = true};
+    int code = ops->adopt(fixture->runtime, &adoption, server, &adopted, &server->process, err);
+    assert_true(code < 0 || !adopted.paused);
     return code;
 }
 

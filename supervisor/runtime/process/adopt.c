@@ -61,13 +61,27 @@ static bool is_paused(struct leaf *leaf, const struct runtime_adoption *adoption
     return frozen;
 }
 
-int process_adopt(struct runtime *runtime, const struct runtime_adoption *adoption, void *owner, bool *paused,
-                  struct runtime_process **result, struct error *err)
+/* All that one that is gone still tells of its end: its cgroup stays until the sweep. */
+static uint64_t oom_kills_of_gone(struct runtime *runtime, const struct runtime_adoption *adoption)
 {
+    struct leaf leaf;
+    if (leaf_adopt(runtime->slice, adoption, -1, true, &leaf, NULL) != 0) {
+        return 0;
+    }
+    uint64_t kills = leaf_oom_kills(&leaf);
+    leaf_close(&leaf);
+    return kills > adoption->oom_seen ? kills - adoption->oom_seen : 0;
+}
+
+int process_adopt(struct runtime *runtime, const struct runtime_adoption *adoption, void *owner,
+                  struct runtime_adopted *adopted, struct runtime_process **result, struct error *err)
+{
+    *adopted = (struct runtime_adopted){0};
     int rc = descriptors_check(DESCRIPTORS_KEPT_BY_STARTS, err);
     bool ended = false;
     cleanup_close int pidfd = rc == 0 ? open_process(&adoption->leftover, &ended, err) : rc;
     if (pidfd < 0) {
+        adopted->oom_kills = pidfd == -ESRCH ? oom_kills_of_gone(runtime, adoption) : 0;
         return pidfd;
     }
     struct leaf leaf;
@@ -84,11 +98,11 @@ int process_adopt(struct runtime *runtime, const struct runtime_adoption *adopti
     process->pidfd = pidfd;
     pidfd = -1;
     process->ready.fd = -1;
-    process->oom_seen = ended ? 0 : leaf_oom_kills(&process->leaf);
+    process->oom_seen = adoption->oom_seen; /* not what is there: it may just be dying of it */
     if (adoption->has_counters) {
         find_counters(process);
     }
-    *paused = !ended && is_paused(&leaf, adoption);
+    adopted->paused = !ended && is_paused(&leaf, adoption);
     rc = process_watch(process, err);
     if (rc != 0) {
         leaf_close(&process->leaf);

@@ -64,8 +64,8 @@ struct runtime_process {
 
 int process_start(struct runtime *runtime, const struct runtime_spec *spec, void *owner,
                   struct runtime_process **process, struct error *err);
-int process_adopt(struct runtime *runtime, const struct runtime_adoption *adoption, void *owner, bool *paused,
-                  struct runtime_process **process, struct error *err);
+int process_adopt(struct runtime *runtime, const struct runtime_adoption *adoption, void *owner,
+                  struct runtime_adopted *adopted, struct runtime_process **process, struct error *err);
 int process_signal(struct runtime_process *process, int signal, struct error *err);
 int process_kill(struct runtime_process *process, struct error *err);
 void process_sample(struct runtime_process *process, struct runtime_sample *sample);

@@ -1,0 +1,174 @@
+/*
+ * `farmd logs`: what servers have printed, and what they print.
+ */
+#include "core/memory.h"
+#include "supervisor/cli/frame/client.h"
+#include "supervisor/cli/frame/following.h"
+#include "supervisor/cli/frame/output.h"
+#include "supervisor/cli/frame/selection.h"
+#include "supervisor/cli/frame/text.h"
+#include "supervisor/cli/frame/view.h"
+#include "supervisor/cli/verbs.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct cli_flag flags[] = {
+    {.name = "--follow", .letter = 'f', .kind = CLI_SWITCH, .help = "go on with what is written, until Ctrl-C"},
+    {.name = "--tail",
+     .letter = 'n',
+     .kind = CLI_INT,
+     .argument = "N",
+     .min = 0,
+     .max = 10000,
+     .help = "the last N lines of each (100, or 10 each of several)"},
+    {.name = "--since",
+     .kind = CLI_DURATION,
+     .argument = "TIME",
+     .min = 0,
+     .max = 31536000000.0,
+     .help = "only what is younger than this: 30s, 5m, 2h"},
+    {.name = "--timestamps", .letter = 't', .kind = CLI_SWITCH, .help = "the time before each line, to about a second"},
+    {.name = NULL},
+};
+
+struct logs {
+    struct output output;
+    bool timestamps;
+    bool several;  /* of more than one server, perhaps: each line says whose it is */
+    size_t widest; /* name so far */
+    bool closed;   /* nobody reads the standard output any more */
+};
+
+static enum paint paint_of(int server_id)
+{
+    static const enum paint paints[] = {PAINT_GOOD, PAINT_WARN, PAINT_STRONG, PAINT_FAINT};
+    return paints[server_id % (int)ARRAY_SIZE(paints)];
+}
+
+static void append_line(struct logs *logs, const cJSON *line, struct buffer *out)
+{
+    char name[24], time[24];
+    const struct output *output = &logs->output;
+    const cJSON *text = cJSON_GetObjectItemCaseSensitive(line, "text");
+    if (logs->several) {
+        output_server_name(line, name);
+        logs->widest = strlen(name) > logs->widest ? strlen(name) : logs->widest;
+        enum paint paint = paint_of((int)view_number(line, "server_id", 0));
+        buffer_printf(out, "%s%-*s |%s ", output_paint(output, paint), (int)logs->widest, name,
+                      output_unpaint(output, paint));
+    }
+    if (logs->timestamps) {
+        text_format_time(time, view_time(line, "at"));
+        buffer_printf(out, "%s%s%s ", output_paint(output, PAINT_FAINT), time, output_unpaint(output, PAINT_FAINT));
+    }
+    buffer_append_text(out, cJSON_IsString(text) ? text->valuestring : "");
+    buffer_append_char(out, '\n');
+}
+
+static int print(struct logs *logs, const cJSON *answer)
+{
+    struct buffer out = BUFFER_EMPTY;
+    const cJSON *line, *lines = cJSON_GetObjectItemCaseSensitive(answer, "lines");
+    if (output_is_machine(&logs->output)) {
+        output_answer(&logs->output, answer, "lines", &out);
+    } else {
+        cJSON_ArrayForEach(line, lines) append_line(logs, line, &out);
+    }
+    int code = output_write(&out, &logs->closed);
+    buffer_done(&out);
+    return code;
+}
+
+static int on_event(const struct client_event *event, void *data)
+{
+    struct logs *logs = data;
+    if (strcmp(event->name, "lines") != 0)
+        return CLIENT_GO_ON;
+    int code = print(logs, event->json);
+    return code != CLI_DONE || logs->closed ? code : CLIENT_GO_ON;
+}
+
+static void make_target(const struct cli_call *call, const char *select, struct buffer *target)
+{
+    buffer_append_text(target, "/api/logs?");
+    if (cli_given(call, "--follow"))
+        buffer_append_text(target, "follow=true&");
+    if (cli_given(call, "--tail"))
+        buffer_printf(target, "tail=%s&", cli_text(call, "--tail"));
+    if (cli_given(call, "--since"))
+        buffer_printf(target, "max_age=%.3f&", (double)cli_duration_ms(call, "--since") / 1000);
+    selection_append(target, select);
+}
+
+static int show(const struct cli_call *call, struct logs *logs, struct client *client, const char *target)
+{
+    struct client_answer answer;
+    struct error err;
+    int code;
+    if (cli_given(call, "--follow")) {
+        code = following_run(client, target, on_event, logs, &err);
+        return code == CLI_DONE || code == CLI_INTERRUPTED || logs->closed ? code : cli_fail(code, "%s", err.message);
+    }
+    code = client_ask(client, &(struct client_question){.target = target}, &answer, &err);
+    if (code != CLI_DONE)
+        return cli_fail(code, "%s", err.message);
+    code = print(logs, answer.json);
+    client_answer_done(&answer);
+    return code;
+}
+
+/* "7" is one server; anything else may be several. */
+static bool is_one(const char *select)
+{
+    if (!select)
+        return false;
+    if (strncmp(select, "server-", 7) == 0)
+        select += 7;
+    return strspn(select, "0123456789") == strlen(select);
+}
+
+static int run(const struct cli_call *call)
+{
+    struct logs logs = {.timestamps = cli_given(call, "--timestamps")};
+    struct client *client;
+    struct buffer target = BUFFER_EMPTY;
+    struct error err;
+    char *select = NULL;
+    output_init(&logs.output, call);
+    if (cli_given(call, "--follow") && output_is_machine(&logs.output) && logs.output.format != OUTPUT_JSONL)
+        return cli_fail(CLI_USAGE, "--follow goes with -o table or -o jsonl: the others would never end");
+    if (selection_read(call, 0, &select, &err) < 0)
+        return cli_fail(CLI_USAGE, "%s", err.message);
+    logs.several = !is_one(select);
+    make_target(call, select, &target);
+    int code = client_open(call, &client, &err);
+    if (code == CLI_DONE) {
+        code = show(call, &logs, client, target.data);
+        client_close(client);
+    } else {
+        cli_fail(code, "%s", err.message);
+    }
+    buffer_done(&target);
+    free(select);
+    return code;
+}
+
+const struct cli_verb verb_logs = {
+    .name = "logs",
+    .section = SECTION_LOOK,
+    .operands = {.usage = "[SERVERS]", .completes = COMPLETES_SERVERS},
+    .flag_sets = {flags, selection_flags, output_flags, client_flags},
+    .summary = "what servers have printed; -f goes on with it",
+    .details =
+        "The output and errors of the servers' programs, of several in the order of time. Lines that were printed "
+        "before this farmd began have the time of the last of them. About 3 MB of each server are "
+        "kept.\n\n" SELECTION_HELP,
+    .examples = (const struct cli_example[]){{"logs 7", "the last 100 lines of one"},
+                                             {"logs 1-3 -f", "three of them, as they print"},
+                                             {"logs all --since 1m -t", "everything of the last minute"},
+                                             {NULL, NULL}},
+    .run = run,
+};

@@ -1,0 +1,50 @@
+/*
+ * `farmd simulate-load`: servers burn CPU and hold memory, within their limits or beyond.
+ */
+#include "core/units.h"
+#include "supervisor/cli/frame/action.h"
+#include "supervisor/cli/verbs.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+
+static const struct cli_flag flags[] = {
+    {.name = "--cpu",
+     .kind = CLI_DURATION,
+     .argument = "TIME",
+     .min = 0,
+     .max = 3600000,
+     .preset = "2s",
+     .help = "burn CPU for so long"},
+    {.name = "--memory",
+     .kind = CLI_SIZE,
+     .argument = "SIZE",
+     .min = 0,
+     .max = 1024.0 * 1024 * 1024 * 1024,
+     .preset = "100M",
+     .help = "and hold so much memory meanwhile; more than the limit provokes an OOM kill"},
+    {.name = NULL},
+};
+
+static int run(const struct cli_call *call)
+{
+    struct deed deed = {.target = "/api/simulate-load", .field = "server_ids", .done = "done"};
+    deed.body = cJSON_CreateObject();
+    cJSON_AddNumberToObject(deed.body, "cpu_duration", (double)cli_duration_ms(call, "--cpu") / 1000);
+    cJSON_AddNumberToObject(deed.body, "memory_mb", ceil((double)cli_size(call, "--memory") / (double)MIB));
+    return acting_run(call, &deed);
+}
+
+const struct cli_verb verb_simulate_load = {
+    .name = "simulate-load",
+    .section = SECTION_LOAD,
+    .operands = ACTION_OPERANDS,
+    .flag_sets = {flags, selection_flags, acting_flags, output_flags, client_flags},
+    .summary = "make servers burn CPU and hold memory",
+    .details = "All at once; waits until they have done it. A server that is killed for it meanwhile fails with the "
+               "reason.\n\n" SELECTION_HELP,
+    .examples = (const struct cli_example[]){{"simulate-load 1-5 --cpu 10s", "five busy servers for ten seconds"},
+                                             {"simulate-load 7 --cpu 0 --memory 400M", "an OOM kill"},
+                                             {NULL, NULL}},
+    .run = run,
+};
