@@ -1,0 +1,57 @@
+// The farm in the middle of the page: cards, tiles where there are too many for cards, or why there is nothing to see.
+import { useFarm } from '../../live/farm';
+import { useConnection } from '../../state/connection';
+import { go } from '../../state/place';
+import { Cards } from './Cards';
+import { useShown } from './useArrangement';
+import './farm.css';
+
+/** More servers than these are drawn as tiles. */
+export const CARDS_MAX = 200;
+
+function Empty() {
+  const servers = useFarm((table) => table.count);
+  const phase = useConnection((connection) => connection.phase);
+  if (servers === null) {
+    return (
+      <div className="empty">
+        <b>{phase === 'lost' ? 'farmd does not answer' : 'Asking farmd for its servers'}</b>
+        {phase === 'lost' && <span className="dim">Start it with ./farmd; this page goes on by itself.</span>}
+      </div>
+    );
+  }
+  if (servers === 0) {
+    return (
+      <div className="empty">
+        <b>The farm has no servers</b>
+        <span className="dim">
+          <code>farmd scale 50</code> starts fifty.
+        </span>
+      </div>
+    );
+  }
+  return (
+    <div className="empty">
+      <b>No server is like that</b>
+      <button type="button" onClick={() => go({ filter: '' })}>
+        show all
+      </button>
+    </div>
+  );
+}
+
+export function FarmView({ onHold }: { onHold: (isHeld: boolean) => void }) {
+  const { order } = useShown();
+  const isLost = useConnection((connection) => connection.phase === 'lost');
+  return (
+    <main
+      className="farm"
+      aria-label="farm"
+      data-stale={isLost}
+      onPointerEnter={(event) => event.pointerType !== 'touch' && onHold(true)}
+      onPointerLeave={() => onHold(false)}
+    >
+      {order.length === 0 ? <Empty /> : <Cards />}
+    </main>
+  );
+}
