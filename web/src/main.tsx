@@ -5,6 +5,7 @@ import { farm } from './live/farm';
 import { watchTheme } from './state/theme';
 import './styles/tokens.css';
 import './styles/base.css';
+import './ui/ui.css';
 import './styles/layout.css';
 
 watchTheme();

@@ -9,7 +9,7 @@ export const KINDS: readonly Kind[] = ['bad', 'info', 'warn', 'paused', 'off', '
 export const GLYPHS: Record<Kind, string> = { bad: '✕', info: '↻', warn: '◐', paused: '‖', off: '○', ok: '●' };
 
 /** Above so much throttling, in per mille of the last second, a server is in want of CPU. */
-const THROTTLED = 100;
+export const THROTTLED = 100;
 
 const BY_STATUS: Record<string, Kind> = {
   starting: 'info',

@@ -2,9 +2,9 @@
 import { memo, type KeyboardEvent, type MouseEvent } from 'react';
 import { ACTIONS } from '../../actions/actions';
 import { askAction } from '../actions/dialogs';
-import { duration, number, percent, short } from '../../format/format';
+import { duration, number, percent, plural, short } from '../../format/format';
 import { farm, useRow } from '../../live/farm';
-import { GLYPHS, kindOf, stateWord } from '../../live/kind';
+import { GLYPHS, kindOf, stateWord, THROTTLED } from '../../live/kind';
 import { nameOf, textOf, type Table } from '../../live/table';
 import { useJobs } from '../../state/jobs';
 import { usePlace } from '../../state/place';
@@ -16,7 +16,7 @@ import { useNow } from '../../ui/useNow';
 const ON_CARD: Record<string, readonly string[]> = { stopped: ['start'], failed: ['start'], backoff: ['start', 'stop'], paused: ['resume', 'stop'] };
 
 function Meters({ table, row }: { table: Table; row: number }) {
-  const { cpu, throttled, memory, memory_limit, restarts } = table.columns;
+  const { cpu, throttled, memory, memory_limit } = table.columns;
   const megabytes = ((memory[row] / 1000) * memory_limit[row]) / 1024;
   return (
     <>
@@ -32,8 +32,11 @@ function Meters({ table, row }: { table: Table; row: number }) {
       </div>
       <div className="card-foot">
         <Sparkline values={farm.trail.cpuOf(row)} max={1000} />
-        {throttled[row] > 100 && <span className="kind">throttled {percent(throttled[row])}</span>}
-        {restarts[row] > 0 && <span title="restarts">↻{number(restarts[row])}</span>}
+        {throttled[row] > THROTTLED ? (
+          <span className="kind">throttled {percent(throttled[row])}</span>
+        ) : (
+          <span>{short(table.columns.rate[row])}/s</span>
+        )}
       </div>
     </>
   );
@@ -42,18 +45,17 @@ function Meters({ table, row }: { table: Table; row: number }) {
 /** Why it doesn't run, and what comes next. */
 function Standing({ table, row }: { table: Table; row: number }) {
   const now = useNow(250);
-  const { restarts, next_restart, since } = table.columns;
+  const { next_restart, since } = table.columns;
   const next = next_restart[row] - now;
   const reason = textOf(table, 'reason', row);
   return (
     <div className="card-state">
       <div className="kind">
         {reason && reason !== 'Stopped' ? reason : stateWord(table, row)}
-        {restarts[row] > 0 && <span className="dim"> ↻{number(restarts[row])}</span>}
       </div>
       <div className="dim">
         {Number.isNaN(next)
-          ? `${stateWord(table, row)} ${Number.isNaN(since[row]) ? '' : `${duration(now / 1000 - since[row])} ago`}`
+          ? Number.isNaN(since[row]) ? '' : `${duration(now / 1000 - since[row])} ago`
           : next > 0 ? `next try in ${duration(next / 1000)}` : 'starting again'}
       </div>
     </div>
@@ -99,6 +101,7 @@ export const Card = memo(function Card({ id, isFocused, onClick, onKeyDown }: Ca
   const kind = kindOf(table, row);
   const status = textOf(table, 'status', row);
   const name = nameOf(table, row);
+  const restarts = table.columns.restarts[row];
   const isLive = status === 'running' || status === 'paused';
   return (
     <div
@@ -117,7 +120,7 @@ export const Card = memo(function Card({ id, isFocused, onClick, onKeyDown }: Ca
           <i className="glyph" aria-hidden="true">{GLYPHS[kind]}</i>
           <b title={name}>{name}</b>
           <span className="hidden">{stateWord(table, row)}</span>
-          {pending ? <span>{pending}…</span> : isLive && <span>{short(table.columns.rate[row])}/s</span>}
+          {pending ? <span>{pending}…</span> : restarts > 0 && <span title={plural(restarts, 'restart')}>↻{number(restarts)}</span>}
         </div>
         {isLive ? <Meters table={table} row={row} /> : <Standing table={table} row={row} />}
       </div>

@@ -1,4 +1,5 @@
 // The farm in the middle of the page: cards, tiles where there are too many for cards, or why there is nothing to see.
+import { useRef } from 'react';
 import { useFarm } from '../../live/farm';
 import { useConnection } from '../../state/connection';
 import { go } from '../../state/place';
@@ -8,6 +9,8 @@ import './farm.css';
 
 /** More servers than these are drawn as tiles. */
 export const CARDS_MAX = 200;
+
+const HOLD_MS = 5000;
 
 function Empty() {
   const servers = useFarm((table) => table.count);
@@ -40,7 +43,23 @@ function Empty() {
   );
 }
 
+/** Holds the order while the pointer is being used over the farm; one that only lies there holds nothing. */
+function useHold(onHold: (isHeld: boolean) => void): { hold: () => void; release: () => void } {
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const release = (): void => {
+    clearTimeout(timer.current);
+    onHold(false);
+  };
+  const hold = (): void => {
+    onHold(true);
+    clearTimeout(timer.current);
+    timer.current = setTimeout(release, HOLD_MS);
+  };
+  return { hold, release };
+}
+
 export function FarmView({ onHold }: { onHold: (isHeld: boolean) => void }) {
+  const { hold, release } = useHold(onHold);
   const { order } = useShown();
   const isLost = useConnection((connection) => connection.phase === 'lost');
   return (
@@ -48,8 +67,8 @@ export function FarmView({ onHold }: { onHold: (isHeld: boolean) => void }) {
       className="farm"
       aria-label="farm"
       data-stale={isLost}
-      onPointerEnter={(event) => event.pointerType !== 'touch' && onHold(true)}
-      onPointerLeave={() => onHold(false)}
+      onPointerMove={(event) => event.pointerType !== 'touch' && hold()}
+      onPointerLeave={release}
     >
       {order.length === 0 ? <Empty /> : <Cards />}
     </main>

@@ -111,8 +111,8 @@ export function Tools() {
       <Arranging />
       <Shown />
       {enforcement && (
-        <span className="dim push">
-          {ENFORCED[enforcement] ?? enforcement} · {runtime}
+        <span className="dim push" title={`runtime: ${runtime}`}>
+          {ENFORCED[enforcement] ?? enforcement}
         </span>
       )}
     </div>

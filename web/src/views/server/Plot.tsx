@@ -70,7 +70,7 @@ function optionsOf(curves: readonly Curve[], unit: string, width: number, onDraw
     padding: [8, 0, 0, 0],
     cursor: { y: false, points: { size: 5 }, sync: { key: 'server' } },
     legend: { show: true, live: true },
-    scales: { y: { range: (_plot, _min, max) => [0, Math.max(max * 1.05, 1e-3)] } },
+    scales: { y: {} },
     axes: [
       { ...axis, size: 22, space: 70, values: (_plot, ticks) => ticks.map((at) => new Date(at * 1000).toLocaleTimeString('en-GB')) },
       { ...axis, size: 40, space: 26, values: (_plot, ticks) => ticks.map((value) => (value >= 10_000 ? `${value / 1000}k` : `${value}`)) },
@@ -90,8 +90,7 @@ function optionsOf(curves: readonly Curve[], unit: string, width: number, onDraw
   };
 }
 
-/** The limit is part of the scale, so that one sees how far away it is. */
-function withLimit(props: PlotProps): uPlot.AlignedData {
+function alignedData(props: PlotProps): uPlot.AlignedData {
   return [props.at, ...props.values] as unknown as uPlot.AlignedData;
 }
 
@@ -111,8 +110,9 @@ export function Plot(props: PlotProps) {
       drawMarks(made, now.current.marks);
     };
     const options = optionsOf(now.current.curves, unit, element.clientWidth, draw);
-    options.scales!.y!.range = (_plot, _min, max) => [0, Math.max((max ?? 0) * 1.05, (now.current.limit ?? 0) * 1.08, 1e-3)];
-    const made = new uPlot(options, withLimit(now.current), element);
+    // The limit is part of the scale, so that one sees how far away it is.
+    options.scales!.y!.range = (_plot, _min, max) => [0, Math.max((max ?? 0) * 1.05, (now.current.limit ?? 0) * 1.08, 1)];
+    const made = new uPlot(options, alignedData(now.current), element);
     plot.current = made;
     const observer = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT }));
     observer.observe(element);
@@ -124,7 +124,11 @@ export function Plot(props: PlotProps) {
   }, [theme, unit, labels]);
 
   useEffect(() => {
-    plot.current?.setData(withLimit(props));
+    const made = plot.current;
+    if (!made) return;
+    made.setData(alignedData(props));
+    // Without the pointer on it the legend tells the last figures.
+    if (made.cursor.left == null || made.cursor.left < 0) made.setLegend({ idx: props.at.length - 1 });
   }, [props]);
 
   return <div ref={box} className="plot" role="img" aria-label={props.label} />;

@@ -13,6 +13,10 @@ import type { Points } from './useHistory';
 const BEFORE_S = 30;
 const LINES = 4;
 
+function times(count: number): string {
+  return count === 0 ? 'never' : count === 1 ? 'once' : `${number(count)} times`;
+}
+
 function headline(server: Server): string {
   const reason = server.last_exit?.reason;
   switch (server.status) {
@@ -86,7 +90,7 @@ export function Why({ server, points, events, lines }: WhyProps) {
         <p className="dim">
           Ended at {clock(endedAt)}
           {exit.exit_code !== null && `, exit code ${exit.exit_code}`}
-          {exit.signal !== null && `, signal ${exit.signal}`}; restarted {number(server.restarts)} times, killed for memory {number(server.oom_kills)} times.
+          {exit.signal !== null && `, signal ${exit.signal}`}; restarted {times(server.restarts)}, killed for memory {times(server.oom_kills)}.
         </p>
       )}
       {exit && points && <Usage points={points} end={endedAt / 1000} />}

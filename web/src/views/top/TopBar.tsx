@@ -8,10 +8,21 @@ import { Sparkline } from '../../ui/Sparkline';
 import { LiveStatus } from './LiveStatus';
 import './top.css';
 
-function Kpi({ label, kind, children }: { label: string; kind?: Kind; children: ReactNode }) {
+interface KpiProps {
+  label: string;
+  kind?: Kind;
+  /** The last minute of it; `max`: what the top stands for. */
+  trail?: readonly number[];
+  max?: number;
+  children: ReactNode;
+}
+
+function Kpi({ label, kind, trail, max, children }: KpiProps) {
   return (
     <div className="kpi" data-kind={kind}>
-      <dt>{label}</dt>
+      <dt>
+        {label} {trail && <Sparkline values={trail} max={max} />}
+      </dt>
       <dd>{children}</dd>
     </div>
   );
@@ -47,18 +58,18 @@ function States({ totals }: { totals: FarmTotals }) {
 function Usage({ totals }: { totals: FarmTotals }) {
   return (
     <>
-      <Kpi label="CPU, of the limits">
+      <Kpi label="CPU" trail={farm.trail.totals('cpu')} max={totals.cpu_machine || undefined}>
         {totals.cpu_used.toFixed(1)} {totals.cpu_limit !== null && <small>of {number(totals.cpu_limit)}</small>}
-        <Sparkline values={farm.trail.totals('cpu')} max={totals.cpu_machine || undefined} />
       </Kpi>
-      <Kpi label="memory, of the limits">
+      <Kpi label="memory" trail={farm.trail.totals('memory')}>
         {megabytesOf(totals.memory_used_mb, totals.memory_limit_mb)}
-        <Sparkline values={farm.trail.totals('memory')} />
       </Kpi>
-      <Kpi label={totals.p99_ms === null ? 'requests' : `requests, p99 ${number(totals.p99_ms)} ms`}>
+      <Kpi
+        label={totals.p99_ms === null ? 'requests' : `requests, p99 ${number(totals.p99_ms)} ms`}
+        trail={farm.trail.totals('rate')}
+      >
         {short(totals.requests_per_second)}
         <small>/s</small>
-        <Sparkline values={farm.trail.totals('rate')} />
       </Kpi>
       {totals.errors_per_second > 0 && (
         <Kpi label="errors" kind="bad">
