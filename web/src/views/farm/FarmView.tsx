@@ -4,7 +4,8 @@ import { useFarm } from '../../live/farm';
 import { useConnection } from '../../state/connection';
 import { go } from '../../state/place';
 import { Cards } from './Cards';
-import { useShown } from './useArrangement';
+import { Tiles } from './tiles/Tiles';
+import { useHold, useShown } from './useArrangement';
 import './farm.css';
 
 /** More servers than these are drawn as tiles. */
@@ -44,23 +45,23 @@ function Empty() {
 }
 
 /** Holds the order while the pointer is being used over the farm; one that only lies there holds nothing. */
-function useHold(onHold: (isHeld: boolean) => void): { hold: () => void; release: () => void } {
+function useHolding(): { hold: () => void; release: () => void } {
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   const release = (): void => {
     clearTimeout(timer.current);
-    onHold(false);
+    useHold.setState({ isHeld: false });
   };
   const hold = (): void => {
-    onHold(true);
+    useHold.setState({ isHeld: true });
     clearTimeout(timer.current);
     timer.current = setTimeout(release, HOLD_MS);
   };
   return { hold, release };
 }
 
-export function FarmView({ onHold }: { onHold: (isHeld: boolean) => void }) {
-  const { hold, release } = useHold(onHold);
-  const { order } = useShown();
+export function FarmView() {
+  const { hold, release } = useHolding();
+  const { order, total } = useShown();
   const isLost = useConnection((connection) => connection.phase === 'lost');
   return (
     <main
@@ -70,7 +71,7 @@ export function FarmView({ onHold }: { onHold: (isHeld: boolean) => void }) {
       onPointerMove={(event) => event.pointerType !== 'touch' && hold()}
       onPointerLeave={release}
     >
-      {order.length === 0 ? <Empty /> : <Cards />}
+      {order.length === 0 ? <Empty /> : total > CARDS_MAX ? <Tiles /> : <Cards />}
     </main>
   );
 }

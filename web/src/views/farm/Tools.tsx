@@ -11,8 +11,8 @@ import { CARDS_MAX } from './FarmView';
 import { useShown } from './useArrangement';
 
 const ENFORCED: Record<string, string> = {
-  cgroup2: 'limits enforced by cgroup v2',
-  cgroup1: 'limits enforced by cgroup v1',
+  cgroup2: 'limits by cgroup v2',
+  cgroup1: 'limits by cgroup v1',
   none: 'limits not enforced',
 };
 
@@ -111,7 +111,7 @@ export function Tools() {
       <Arranging />
       <Shown />
       {enforcement && (
-        <span className="dim push" title={`runtime: ${runtime}`}>
+        <span className="dim push" title={`by what the limits are enforced; runtime: ${runtime}`}>
           {ENFORCED[enforcement] ?? enforcement}
         </span>
       )}

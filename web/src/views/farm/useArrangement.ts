@@ -1,6 +1,7 @@
 // The arrangement as it is shown. While the pointer is over it, nothing in it moves: what changes then is drawn where it
 // is, and put in order when the pointer has left.
-import { createContext, useContext, useMemo, useRef } from 'react';
+import { createContext, createElement, useContext, useMemo, useRef, type ReactNode } from 'react';
+import { create } from 'zustand';
 import { useTable } from '../../live/farm';
 import { usePlace } from '../../state/place';
 import { usePreferences } from '../../state/preferences';
@@ -14,12 +15,16 @@ export interface Shown extends Arrangement {
 
 const NOTHING: Shown = { groups: [], order: [], total: 0, problem: '' };
 
-export function useArrangement(isHeld: boolean): Shown {
+/** Whether the pointer is being used over the farm. */
+export const useHold = create<{ isHeld: boolean }>(() => ({ isHeld: false }));
+
+function useArrangement(): Shown {
   const table = useTable();
   const filter = usePlace((place) => place.filter);
   const sortBy = usePreferences((preferences) => preferences.sortBy);
   const groupBy = usePreferences((preferences) => preferences.groupBy);
   const wish = useMemo(() => ({ ...readFilter(filter), sortBy, groupBy }), [filter, sortBy, groupBy]);
+  const isHeld = useHold((hold) => hold.isHeld);
   const last = useRef<{ wish: object; ids: object; shown: Shown } | null>(null);
   return useMemo(() => {
     if (!table) return NOTHING;
@@ -45,7 +50,12 @@ function isSame(a: Shown, b: Arrangement, total: number, problem: string): boole
   );
 }
 
-export const ShownContext = createContext<Shown>(NOTHING);
+const ShownContext = createContext<Shown>(NOTHING);
+
+/** What is shown, for all below it. A tick that moves nothing renders none of them. */
+export function ShownProvider({ children }: { children: ReactNode }) {
+  return createElement(ShownContext, { value: useArrangement() }, children);
+}
 
 export function useShown(): Shown {
   return useContext(ShownContext);
