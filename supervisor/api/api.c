@@ -9,6 +9,7 @@
 #include "http/problem.h"
 #include "supervisor/api/access.h"
 #include "supervisor/api/internal.h"
+#include "supervisor/api/live.h"
 #include "supervisor/api/reply.h"
 #include "supervisor/api/routes.h"
 #include "supervisor/api/stream.h"
@@ -197,6 +198,7 @@ int api_new(struct farm *farm, const struct api_socket *sockets, size_t count, s
     made->farm = farm;
     made->references = 1;
     made->memory.limit = API_MEMORY;
+    made->live = live_new(made);
     made->control.api = made;
     made->dashboard = (struct api_listener){.api = made, .is_dashboard = true};
     take_sockets(made, sockets, count);
@@ -257,5 +259,6 @@ void api_free(struct api *api)
     streams_end(api, NULL);
     http_server_free(steal(&api->control.server));
     http_server_free(steal(&api->dashboard.server));
+    live_free(steal(&api->live));
     api_unref(api);
 }

@@ -40,6 +40,7 @@ struct api {
     LIST_HEAD(load_list, load) loads; /* tests under way */
     unsigned streams;
     LIST_HEAD(stream_list, stream) open_streams;
+    struct live *live;
     unsigned draining; /* listeners that have not drained yet */
     void (*on_drained)(void *data);
     void *on_drained_data;
@@ -79,6 +80,7 @@ api_handler logs_get;
 api_handler logs_list;
 api_handler history_get;
 api_handler events_list;
+api_handler live_get;
 api_handler health_get;
 api_handler metrics_get;
 api_handler scale_post;

@@ -21,6 +21,7 @@ const struct http_route ROUTES[] = {
     {HTTP_METHOD_GET, "/api/servers/{id}/history", history_get},
     {HTTP_METHOD_GET, "/api/logs", logs_list},
     {HTTP_METHOD_GET, "/api/events", events_list},
+    {HTTP_METHOD_GET, "/api/stream", live_get},
     {HTTP_METHOD_GET, "/api/health", health_get},
     {HTTP_METHOD_GET, "/api/metrics", metrics_get},
     {HTTP_METHOD_POST, "/api/scale", scale_post},

@@ -21,6 +21,8 @@ struct sampler {
     struct farm *farm;
     uv_timer_t timer;
     unsigned slice;
+    uint64_t latency[HISTOGRAM_BUCKETS]; /* of all servers, in this round */
+    uint64_t p99_us;                     /* in the last one */
 };
 
 /* The latest figures of a run, for the differences. */
@@ -221,6 +223,9 @@ static void measure_requests(struct server *server, struct sampler_slot *slot, c
         return; /* the histogram is the costly part, and an idle server's has not changed */
     uint64_t difference[HISTOGRAM_BUCKETS];
     latency_difference(slot, counters, difference);
+    struct sampler *sampler = server->farm->sampler;
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
+        sampler->latency[i] += difference[i];
     stats->p50_us = histogram_quantile_us(difference, 0.50);
     stats->p90_us = histogram_quantile_us(difference, 0.90);
     stats->p99_us = histogram_quantile_us(difference, 0.99);
@@ -259,6 +264,15 @@ static void on_slice(uv_timer_t *timer)
             sample_server(server);
     }
     sampler->slice = (sampler->slice + 1) % SLICES;
+    if (sampler->slice == 0) {
+        sampler->p99_us = histogram_quantile_us(sampler->latency, 0.99);
+        memset(sampler->latency, 0, sizeof(sampler->latency));
+    }
+}
+
+uint64_t sampler_p99_us(const struct sampler *sampler)
+{
+    return sampler->p99_us;
 }
 
 /* --- runs --- */

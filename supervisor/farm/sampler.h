@@ -31,6 +31,9 @@ struct sampler;
 struct sampler *sampler_new(struct farm *farm);
 void sampler_free(struct sampler *sampler);
 
+/* Of all requests that the servers answered in the last whole round of a second; 0 when they answered none. */
+uint64_t sampler_p99_us(const struct sampler *sampler);
+
 /* Base line and end of a server's run, so that rates never mix two processes. */
 void sampler_run_began(struct server *server);
 void sampler_run_adopted(struct server *server, uint64_t earlier_oom_kills); /* its base line is the first sample */
