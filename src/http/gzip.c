@@ -23,7 +23,8 @@ void gzip_piece_deflate(struct gzip_piece *piece)
 
     if (piece->deflated.length > 0 || piece->plain.length == 0)
         return;
-    if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, RAW_WINDOW, MEMORY_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK) {
+    /* Filtered: what is sent is mostly figures, in which short repetitions cost more than they save. */
+    if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, RAW_WINDOW, MEMORY_LEVEL, Z_FILTERED) != Z_OK) {
         fputs("out of memory\n", stderr);
         abort();
     }

@@ -155,12 +155,13 @@ static const struct {
 
 struct column {
     int64_t *values;
-    uint32_t *changed; /* the tick of each value's last change */
+    int64_t *before;   /* what each was until its last change */
+    uint32_t *changed; /* the tick of that */
 };
 
 struct live_table {
     size_t count;
-    uint32_t base;
+    uint32_t base, tick; /* the first and the last */
     struct column columns[COLUMN_COUNT];
     struct live_strings strings;
 };
@@ -174,6 +175,7 @@ static void free_columns(struct live_table *table)
 {
     for (size_t c = 0; c < COLUMN_COUNT; c++) {
         free(table->columns[c].values);
+        free(table->columns[c].before);
         free(table->columns[c].changed);
         table->columns[c] = (struct column){0};
     }
@@ -214,6 +216,7 @@ static void begin_anew(struct live_table *table, const struct farm *farm, uint32
     table->count = farm_server_count(farm);
     for (size_t c = 0; c < COLUMN_COUNT; c++) {
         table->columns[c].values = xcalloc(table->count, sizeof(int64_t));
+        table->columns[c].before = xcalloc(table->count, sizeof(int64_t));
         table->columns[c].changed = xcalloc(table->count, sizeof(uint32_t));
     }
 }
@@ -241,6 +244,7 @@ static void read_row(struct live_table *table, size_t row, struct reading *readi
         int64_t value = COLUMNS[c].read(reading);
         if (value == column->values[row])
             continue;
+        column->before[row] = column->values[row];
         column->values[row] = value;
         column->changed[row] = reading->tick;
     }
@@ -252,6 +256,7 @@ void live_table_refresh(struct live_table *table, const struct farm *farm, uint3
 
     if (!has_same_servers(table, farm) || table->strings.count > MAX_STRINGS)
         begin_anew(table, farm, tick);
+    table->tick = tick;
     begin_reading(&reading, &table->strings, tick);
     for (size_t row = 0; row < table->count; row++) {
         reading.server = farm_server_at(farm, row);
@@ -277,6 +282,25 @@ static void write_dense(struct json_writer *w, const struct column *column, size
     json_end_array(w);
 }
 
+/* What is to be added to each value of the tick before, null counting as 0: mostly shorter than the values. */
+static void write_differences(struct json_writer *w, const struct column *column, size_t count, uint32_t tick)
+{
+    json_begin_object(w);
+    json_key(w, "d");
+    json_begin_array(w);
+    for (size_t row = 0; row < count; row++) {
+        int64_t value = column->values[row];
+        if (value == UNKNOWN)
+            json_null(w);
+        else if (column->changed[row] != tick)
+            json_int(w, 0);
+        else
+            json_int(w, value - (column->before[row] == UNKNOWN ? 0 : column->before[row]));
+    }
+    json_end_array(w);
+    json_end_object(w);
+}
+
 /* Where: the first row, then the distance of each from the one before. */
 static void write_sparse(struct json_writer *w, const struct column *column, size_t count, uint32_t since)
 {
@@ -300,6 +324,23 @@ static void write_sparse(struct json_writer *w, const struct column *column, siz
     }
     json_end_array(w);
     json_end_object(w);
+}
+
+/* Most of it: whichever form is the shorter. */
+static void write_most(struct json_writer *w, const struct live_table *table, const struct column *column,
+                       uint32_t since)
+{
+    struct buffer dense = BUFFER_EMPTY, differences = BUFFER_EMPTY;
+    struct json_writer to_dense = json_writer_to(&dense), to_differences = json_writer_to(&differences);
+    bool has_before = since + 1 == table->tick;
+
+    write_dense(&to_dense, column, table->count);
+    if (has_before)
+        write_differences(&to_differences, column, table->count, table->tick);
+    const struct buffer *shorter = has_before && differences.length < dense.length ? &differences : &dense;
+    json_raw(w, shorter->data, shorter->length);
+    buffer_done(&dense);
+    buffer_done(&differences);
 }
 
 static size_t count_changes(const struct column *column, size_t count, uint32_t since)
@@ -339,7 +380,7 @@ void live_table_write_changes(struct json_writer *w, const struct live_table *ta
             continue;
         json_key(w, COLUMNS[c].name);
         if (changes * 2 > table->count)
-            write_dense(w, column, table->count);
+            write_most(w, table, column, since);
         else
             write_sparse(w, column, table->count, since);
     }
