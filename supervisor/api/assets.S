@@ -11,8 +11,8 @@ asset_\name\()_end:
     .byte 0
     .endm
 
-    asset index_html, "web/index.html"
-    asset docs_html, "web/docs.html"
-    asset app_js, "web/app.js"
-    asset style_css, "web/style.css"
+    asset index_html, "web/fallback/index.html"
+    asset docs_html, "web/fallback/docs.html"
+    asset app_js, "web/fallback/app.js"
+    asset style_css, "web/fallback/style.css"
     asset openapi_json, "docs/openapi.json"
