@@ -8,9 +8,12 @@
 
 const struct http_route ROUTES[] = {
     {HTTP_METHOD_GET, "/", root_get},
-    {HTTP_METHOD_GET, "/docs", page_docs},
-    {HTTP_METHOD_GET, "/openapi.json", page_openapi},
-    {HTTP_METHOD_GET, "/assets/{name}", page_asset},
+    {HTTP_METHOD_GET, "/docs", page_get},
+    {HTTP_METHOD_GET, "/docs/{name}", page_get},
+    {HTTP_METHOD_GET, "/openapi.json", page_get},
+    {HTTP_METHOD_GET, "/assets/{name}", page_get},
+    {HTTP_METHOD_POST, "/api/session", session_post},
+    {HTTP_METHOD_DELETE, "/api/session", session_delete},
     {HTTP_METHOD_GET, "/api/servers", servers_list},
     {HTTP_METHOD_PATCH, "/api/servers", servers_patch_many},
     {HTTP_METHOD_POST, "/api/servers/action", actions_many},
@@ -20,6 +23,7 @@ const struct http_route ROUTES[] = {
     {HTTP_METHOD_GET, "/api/servers/{id}/logs", logs_get},
     {HTTP_METHOD_GET, "/api/servers/{id}/history", history_get},
     {HTTP_METHOD_GET, "/api/logs", logs_list},
+    {HTTP_METHOD_GET, "/api/history", history_list},
     {HTTP_METHOD_GET, "/api/events", events_list},
     {HTTP_METHOD_GET, "/api/stream", live_get},
     {HTTP_METHOD_GET, "/api/health", health_get},
