@@ -229,6 +229,10 @@ void stream_begin(struct stream *stream, struct http_request *request, struct ap
     http_respond_begin(request, 200, SSE_CONTENT_TYPE, -1);
     if (stream->gzip)
         write_bytes(stream, GZIP_HEADER, sizeof(GZIP_HEADER));
+    if (http_request_method(request) == HTTP_METHOD_HEAD) { /* has its answer with that */
+        stream_end(stream, NULL);
+        return;
+    }
     /* The head goes out at once, so that a reader knows that it is connected. */
     struct buffer text = BUFFER_EMPTY;
     sse_write_comment(&text);
