@@ -9,6 +9,7 @@
 const struct http_route ROUTES[] = {
     {HTTP_METHOD_GET, "/", root_get},
     {HTTP_METHOD_GET, "/docs", page_get},
+    {HTTP_METHOD_GET, "/docs/", page_get},
     {HTTP_METHOD_GET, "/docs/{name}", page_get},
     {HTTP_METHOD_GET, "/openapi.json", page_get},
     {HTTP_METHOD_GET, "/assets/{name}", page_get},
