@@ -38,8 +38,11 @@ struct api {
     unsigned load_tests;
     unsigned load_connections;
     LIST_HEAD(load_list, load) loads; /* tests under way */
+    unsigned page_reads;              /* files on their way from --web-dir */
     unsigned streams;
     LIST_HEAD(stream_list, stream) open_streams;
+    struct live *live;
+    struct sessions *sessions;
     unsigned draining; /* listeners that have not drained yet */
     void (*on_drained)(void *data);
     void *on_drained_data;
@@ -78,7 +81,9 @@ api_handler actions_many;
 api_handler logs_get;
 api_handler logs_list;
 api_handler history_get;
+api_handler history_list;
 api_handler events_list;
+api_handler live_get;
 api_handler health_get;
 api_handler metrics_get;
 api_handler scale_post;
@@ -86,11 +91,11 @@ api_handler rolling_post;
 api_handler broadcast_post;
 api_handler simulate_post;
 api_handler load_test_post;
-api_handler page_docs;
-api_handler page_openapi;
-api_handler page_asset;
+api_handler session_post;
+api_handler session_delete;
+api_handler page_get;
 
-void page_dashboard(struct http_request *request);
+void page_dashboard(struct http_request *request, struct api *api);
 void metrics_prometheus(struct http_request *request, struct api *api);
 
 #endif
