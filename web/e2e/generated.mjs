@@ -50,7 +50,7 @@ export function generatedFarm(count, seed = 7) {
       columns: Object.fromEntries(Object.keys(rows[0]).map((name) => [name, rows.map((row) => row[name])])),
     }),
     tick: (sequence) => ({
-      sequence, timestamp: new Date().toISOString(), farm: { requests_per_second: count * (440 + Math.floor(next() * 20)) },
+      sequence, since: sequence - 1, timestamp: new Date().toISOString(), farm: { requests_per_second: count * (440 + Math.floor(next() * 20)) },
       columns: { cpu: moved('cpu', 1000), memory: moved('memory', 1000), rate: moved('rate', 900) },
     }),
   };

@@ -156,7 +156,7 @@ export class Connection {
   }
 
   private takeDelta(delta: Delta): void {
-    if (!this.table || delta.sequence <= this.table.sequence) throw new RangeError('a delta out of order');
+    if (!this.table) throw new RangeError('a delta before the snapshot');
     const patch = decodeDelta(delta);
     this.table = applyPatch(this.table, patch);
     this.listener.onPatch(patch);

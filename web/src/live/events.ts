@@ -2,7 +2,6 @@
 // where there is no stream. Bounded; ascending by id.
 import { useSyncExternalStore } from 'react';
 import { api, ask } from '../api/client';
-import { useConnection } from '../state/connection';
 import { farm } from './farm';
 import type { FarmEvent } from './protocol';
 
@@ -33,12 +32,7 @@ class Events {
     if (this.isStarted) return;
     this.isStarted = true;
     void this.catchUp();
-    farm.onEvents((events) => this.add(events));
-    // What a lost connection has missed is asked for when it is back; without a stream, with every table.
-    useConnection.subscribe((now, before) => {
-      if (now.phase !== before.phase && (now.phase === 'live' || now.phase === 'polling')) void this.catchUp();
-      else if (now.phase === 'polling' && now.lifeAt !== before.lifeAt) void this.catchUp();
-    });
+    farm.onEvents((events) => (events ? this.add(events) : void this.catchUp()));
   }
 
   private async catchUp(): Promise<void> {

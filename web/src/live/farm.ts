@@ -11,6 +11,7 @@ import { rowOf, type Table } from './table';
 import { Trail } from './trail';
 
 type Listener = () => void;
+type EventListener = (events: FarmEvent[] | null) => void;
 
 const ONCE_SECONDS = 5;
 
@@ -20,7 +21,7 @@ class Farm {
   private past: Table | null = null;
   private readonly listeners = new Set<Listener>();
   private readonly rowListeners = new Map<number, Set<Listener>>();
-  private readonly eventListeners = new Set<(events: FarmEvent[]) => void>();
+  private readonly eventListeners = new Set<EventListener>();
   private port: MessagePort | null = null;
   private once = true; // one table is wanted even when updates are off
 
@@ -43,7 +44,8 @@ class Farm {
     };
   }
 
-  onEvents(listener: (events: FarmEvent[]) => void): () => void {
+  /** Tells each batch of events; null: there may be some that did not come this way. */
+  onEvents(listener: EventListener): () => void {
     this.eventListeners.add(listener);
     return () => this.eventListeners.delete(listener);
   }
@@ -85,10 +87,11 @@ class Farm {
   private hear(message: FromHub): void {
     if (message.type === 'table') {
       this.take(message.table, null);
+      this.tellEvents(null);
     } else if (message.type === 'patch') {
       if (!this.live) return;
       this.take(applyPatch(this.live, message.patch), this.live.changed);
-      if (message.patch.events.length) this.eventListeners.forEach((listener) => listener(message.patch.events));
+      if (message.patch.events === null || message.patch.events.length) this.tellEvents(message.patch.events);
     } else if (message.type === 'life') {
       useConnection.setState({ lifeAt: message.at });
     } else {
@@ -104,6 +107,10 @@ class Farm {
     }
     this.trail.push(table);
     if (!this.past) this.tell(changedBefore);
+  }
+
+  private tellEvents(events: FarmEvent[] | null): void {
+    this.eventListeners.forEach((listener) => listener(events));
   }
 
   /** `changedBefore` null: everything may have changed. */

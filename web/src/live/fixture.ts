@@ -31,7 +31,7 @@ export function farmOf(rows: FixtureRow[]): Table {
       columns[name as keyof typeof columns][row] = typeof value === 'string' ? indexOf(value) : value ?? NaN;
   });
   return {
-    epoch: 'e', sequence: 1, timestamp: '', farm: { ...TOTALS, servers: rows.length }, count: rows.length, names: null,
+    epoch: 'e', sequence: 1, timestamp: '', farm: { ...TOTALS, servers: rows.length }, count: rows.length,
     strings, columns, changed: new Float64Array(rows.length).fill(1),
   };
 }

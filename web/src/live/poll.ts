@@ -94,7 +94,6 @@ export function fromServerList(list: ServerList, sequence: number): Table {
     timestamp: list.timestamp,
     farm: totalsOf(list),
     count,
-    names: list.servers.map((server) => server.name),
     strings: words.strings,
     columns: emptyColumns(count),
     changed: new Float64Array(count).fill(sequence),

@@ -43,22 +43,30 @@ export interface Snapshot {
   timestamp: string;
   farm: FarmTotals;
   strings: string[];
-  columns: Partial<Record<Column, Values>> & { id: number[]; name?: string[] };
+  columns: Partial<Record<Column, Values>> & { id: number[] };
 }
 
-/** Positions: the first absolute, then differences. */
+/** Some rows: the first one's number, then the distance of each from the one before. */
 export interface SparseColumn {
   i: number[];
   v: Values;
 }
 
+/** What to add to each value, null before counting as 0; null: null from now on. */
+export interface DifferenceColumn {
+  d: Values;
+}
+
 export interface Delta {
   sequence: number;
+  /** The tick from which it leads: it applies to no other. */
+  since: number;
   timestamp: string;
   farm?: Partial<FarmTotals>;
   strings?: string[];
-  columns?: Partial<Record<Column, Values | SparseColumn>>;
+  columns?: Partial<Record<Column, Values | SparseColumn | DifferenceColumn>>;
   events?: FarmEvent[];
+  events_lost?: boolean;
 }
 
 /** As an entry of GET /api/events. */

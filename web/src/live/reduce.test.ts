@@ -29,26 +29,36 @@ describe('applyPatch', () => {
   const before = fromSnapshot(snapshot);
 
   it('changes the rows of a sparse column, by differences', () => {
-    const after = applyPatch(before, decodeDelta({ sequence: 813, timestamp: 't1', columns: { cpu: { i: [1, 2], v: [5, null] } } }));
+    const after = applyPatch(before, decodeDelta({ sequence: 813, since: 812, timestamp: 't1', columns: { cpu: { i: [1, 2], v: [5, null] } } }));
     expect([...after.columns.cpu]).toEqual([10, 5, 30, NaN]);
     expect([...after.changed]).toEqual([812, 813, 812, 813]);
     expect(after.columns.rate).toBe(before.columns.rate);
   });
 
   it('leaves the table before as it was', () => {
-    applyPatch(before, decodeDelta({ sequence: 813, timestamp: '', columns: { cpu: [1, 1, 1, 1] } }));
+    applyPatch(before, decodeDelta({ sequence: 813, since: 812, timestamp: '', columns: { cpu: [1, 1, 1, 1] } }));
     expect([...before.columns.cpu]).toEqual([10, NaN, 30, 40]);
     expect([...before.changed]).toEqual([812, 812, 812, 812]);
   });
 
   it('takes a dense column, and marks only the rows that differ', () => {
-    const after = applyPatch(before, decodeDelta({ sequence: 814, timestamp: '', columns: { cpu: [10, null, 31, 40] } }));
+    const after = applyPatch(before, decodeDelta({ sequence: 814, since: 812, timestamp: '', columns: { cpu: [10, null, 31, 40] } }));
     expect([...after.changed]).toEqual([812, 812, 814, 812]);
+  });
+
+  it('adds differences, null before counting as 0', () => {
+    const after = applyPatch(before, decodeDelta({ sequence: 814, since: 812, timestamp: '', columns: { cpu: { d: [0, 7, null, -5] } } }));
+    expect([...after.columns.cpu]).toEqual([10, 7, NaN, 35]);
+    expect([...after.changed]).toEqual([812, 814, 814, 814]);
+  });
+
+  it('refuses a delta that leads from another tick', () => {
+    expect(() => applyPatch(before, decodeDelta({ sequence: 815, since: 814, timestamp: '' }))).toThrow(RangeError);
   });
 
   it('appends to the dictionary and changes members of the farm', () => {
     const after = applyPatch(before, decodeDelta({
-      sequence: 815, timestamp: '', farm: { servers: 5 }, strings: ['failed'], columns: { status: { i: [3], v: [2] } },
+      sequence: 815, since: 812, timestamp: '', farm: { servers: 5 }, strings: ['failed'], columns: { status: { i: [3], v: [2] } },
     }));
     expect(textOf(after, 'status', 3)).toBe('failed');
     expect(textOf(after, 'status', 0)).toBe('running');
@@ -57,7 +67,7 @@ describe('applyPatch', () => {
   });
 
   it('refuses a delta of another table', () => {
-    expect(() => applyPatch(before, decodeDelta({ sequence: 1, timestamp: '', columns: { cpu: { i: [4], v: [1] } } }))).toThrow(/fit/);
-    expect(() => applyPatch(before, decodeDelta({ sequence: 1, timestamp: '', columns: { cpu: [1] } }))).toThrow(/fit/);
+    expect(() => applyPatch(before, decodeDelta({ sequence: 813, since: 812, timestamp: '', columns: { cpu: { i: [4], v: [1] } } }))).toThrow(/fit/);
+    expect(() => applyPatch(before, decodeDelta({ sequence: 813, since: 812, timestamp: '', columns: { cpu: [1] } }))).toThrow(/fit/);
   });
 });

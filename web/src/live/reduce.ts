@@ -6,16 +6,19 @@ import { emptyColumns, type Table } from './table';
 /** A delta with its columns decoded: what the worker hands to the tabs. */
 export interface Patch {
   sequence: number;
+  since: number;
   timestamp: string;
   farm: Partial<FarmTotals> | null;
   strings: string[];
   columns: ColumnPatch[];
-  events: FarmEvent[];
+  /** null: more than the stream carries. */
+  events: FarmEvent[] | null;
 }
 
 export interface ColumnPatch {
   name: Column;
-  /** null: the whole column. */
+  /** "set": the values of these rows, or (null) of all. "add": what to add to all. */
+  how: 'set' | 'add';
   rows: Uint32Array | null;
   values: Float64Array;
 }
@@ -32,7 +35,7 @@ export function fromSnapshot(snapshot: Snapshot): Table {
   for (const name of COLUMNS) {
     const values = snapshot.columns[name];
     if (!values) continue;
-    if (values.length !== count) throw new Error(`the column "${name}" has ${values.length} rows instead of ${count}`);
+    if (values.length !== count) throw new RangeError(`the column "${name}" has ${values.length} rows instead of ${count}`);
     columns[name] = toFigures(values);
   }
   return {
@@ -41,11 +44,17 @@ export function fromSnapshot(snapshot: Snapshot): Table {
     timestamp: snapshot.timestamp,
     farm: snapshot.farm,
     count,
-    names: snapshot.columns.name ?? null,
     strings: snapshot.strings,
     columns,
     changed: new Float64Array(count).fill(snapshot.sequence),
   };
+}
+
+function toRows(distances: readonly number[]): Uint32Array {
+  const rows = new Uint32Array(distances.length);
+  let row = 0;
+  for (let i = 0; i < rows.length; i++) rows[i] = row += distances[i];
+  return rows;
 }
 
 export function decodeDelta(delta: Delta): Patch {
@@ -53,22 +62,18 @@ export function decodeDelta(delta: Delta): Patch {
   for (const name of COLUMNS) {
     const change = delta.columns?.[name];
     if (!change) continue;
-    if (Array.isArray(change)) {
-      columns.push({ name, rows: null, values: toFigures(change) });
-      continue;
-    }
-    const rows = new Uint32Array(change.i.length);
-    let row = 0;
-    for (let i = 0; i < rows.length; i++) rows[i] = row += change.i[i];
-    columns.push({ name, rows, values: toFigures(change.v) });
+    if (Array.isArray(change)) columns.push({ name, how: 'set', rows: null, values: toFigures(change) });
+    else if ('d' in change) columns.push({ name, how: 'add', rows: null, values: toFigures(change.d) });
+    else columns.push({ name, how: 'set', rows: toRows(change.i), values: toFigures(change.v) });
   }
   return {
     sequence: delta.sequence,
+    since: delta.since,
     timestamp: delta.timestamp,
     farm: delta.farm ?? null,
     strings: delta.strings ?? [],
     columns,
-    events: delta.events ?? [],
+    events: delta.events_lost ? null : (delta.events ?? []),
   };
 }
 
@@ -82,21 +87,23 @@ function patchColumn(table: Table, patch: ColumnPatch, changed: Float64Array, se
     }
     return after;
   }
-  const after = patch.values;
+  const after = patch.how === 'add' ? patch.values.map((by, row) => (before[row] || 0) + by) : patch.values;
   for (let row = 0; row < after.length; row++) {
     if (!Object.is(after[row], before[row])) changed[row] = sequence;
   }
   return after;
 }
 
-/** Throws when the patch isn't of this table: the stream is then begun anew. */
+/** Throws RangeError when the patch isn't of this table: the stream is then begun anew. */
 export function applyPatch(table: Table, patch: Patch): Table {
+  if (patch.since !== table.sequence)
+    throw new RangeError(`a delta from tick ${patch.since} doesn't apply to tick ${table.sequence}`);
   const columns = { ...table.columns };
   const changed = table.changed.slice();
   for (const change of patch.columns) {
     const last = change.rows ? change.rows[change.rows.length - 1] ?? -1 : change.values.length - 1;
     if (last >= table.count || (!change.rows && change.values.length !== table.count))
-      throw new Error(`a delta of the column "${change.name}" doesn't fit ${table.count} servers`);
+      throw new RangeError(`a delta of the column "${change.name}" doesn't fit ${table.count} servers`);
     columns[change.name] = patchColumn(table, change, changed, patch.sequence);
   }
   return {

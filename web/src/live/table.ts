@@ -8,8 +8,6 @@ export interface Table {
   timestamp: string;
   farm: FarmTotals;
   count: number;
-  /** null: every server is called "server-" and its id. */
-  names: string[] | null;
   strings: string[];
   /**
    * cpu, throttled, memory: per mille of the server's own limit; rate, errors: a second; p50, p99: µs;
@@ -28,7 +26,7 @@ export function emptyColumns(count: number): Record<Column, Float64Array> {
 }
 
 export function nameOf(table: Table, row: number): string {
-  return table.names ? table.names[row] : `server-${table.columns.id[row]}`;
+  return `server-${table.columns.id[row]}`;
 }
 
 export function textOf(table: Table, column: 'group' | 'labels' | 'status' | 'health' | 'reason', row: number): string {

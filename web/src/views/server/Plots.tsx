@@ -3,7 +3,7 @@ import { memo } from 'react';
 import { number } from '../../format/format';
 import type { Server } from '../../api/client';
 import { Plot, type PlotProps } from './Plot';
-import type { Points } from './useHistory';
+import type { Points, Resolution } from './useHistory';
 
 /** Where the count of restarts went up. */
 function restartsIn(points: Points): number[] {
@@ -22,12 +22,23 @@ function Titled({ title, said, ...plot }: PlotProps & { title: string; said: str
   );
 }
 
-export const Plots = memo(function Plots({ points, limits }: { points: Points | null; limits: Server['limits'] | undefined }) {
+interface PlotsProps {
+  points: Points | null;
+  limits: Server['limits'] | undefined;
+  resolution: Resolution;
+  onResolution: (resolution: Resolution) => void;
+}
+
+export const Plots = memo(function Plots({ points, limits, resolution, onResolution }: PlotsProps) {
   if (!points || points.at.length < 2) return <p className="dim">Its figures come with the next seconds.</p>;
   const shared = { at: points.at, marks: restartsIn(points) };
   const last = points.at.length - 1;
   return (
     <div className="plots">
+      <select aria-label="how far back" value={resolution} onChange={(event) => onResolution(Number(event.target.value) as Resolution)}>
+        <option value={1}>10 minutes, by the second</option>
+        <option value={10}>1 hour, by 10 s</option>
+      </select>
       <Titled {...shared} title="CPU" said={limits?.cpu == null ? 'no limit in force' : `limit ${limits.cpu} · throttled ${number(points.throttled_percent[last])}%`}
         label="CPU over time, per cent of its limit" unit="%" limit={limits?.cpu == null ? null : 100}
         curves={[{ label: 'used', colour: 'info', isFilled: true }, { label: 'throttled', colour: 'warn' }]}

@@ -14,7 +14,7 @@ import { EventList } from './EventList';
 import { LogView } from './LogView';
 import { Plots } from './Plots';
 import { Settings } from './Settings';
-import { useHistory } from './useHistory';
+import { useHistory, type Resolution } from './useHistory';
 import { useLogs } from './useLogs';
 import { useServer } from './useServer';
 import { Why } from './Why';
@@ -63,7 +63,8 @@ function Acts({ id }: { id: number }) {
 
 export function ServerView({ id }: { id: number }) {
   const { server, problem } = useServer(id);
-  const points = useHistory(id);
+  const [resolution, setResolution] = useState<Resolution>(1);
+  const points = useHistory(id, resolution);
   const [isPaused, setPaused] = useState(false);
   const logs = useLogs(id, isPaused);
   const events = useEventsOf(id);
@@ -76,7 +77,7 @@ export function ServerView({ id }: { id: number }) {
       <Tabs
         label="about this server"
         tabs={[
-          { name: 'plots', title: 'plots', render: () => <Plots points={points} limits={server?.limits} /> },
+          { name: 'plots', title: 'plots', render: () => <Plots points={points} limits={server?.limits} resolution={resolution} onResolution={setResolution} /> },
           { name: 'log', title: 'log', render: () => <LogView logs={logs} isPaused={isPaused} onPause={setPaused} /> },
           { name: 'events', title: `events ${events.length}`, render: () => <EventList events={events} /> },
           { name: 'settings', title: 'settings', render: () => server && <Settings server={server} /> },

@@ -20,7 +20,10 @@ function joined(before: Points | null, after: Points, keepSeconds: number): Poin
   return points as Points;
 }
 
-export function useHistory(id: number): Points | null {
+export type Resolution = 1 | 10;
+
+/** `resolution`: seconds to a point; by the second ten minutes are kept, by ten seconds an hour. */
+export function useHistory(id: number, resolution: Resolution): Points | null {
   const [points, setPoints] = useState<Points | null>(null);
   useEffect(() => {
     let isCurrent = true;
@@ -31,7 +34,7 @@ export function useHistory(id: number): Points | null {
       isAsking = true;
       try {
         const path = { id };
-        const history = await ask(api.GET('/api/servers/{id}/history', { params: { path, query: { since: last } } }));
+        const history = await ask(api.GET('/api/servers/{id}/history', { params: { path, query: { since: last, resolution } } }));
         if (isCurrent && history.points.at.length > 0) {
           last = history.points.at.at(-1)!;
           setPoints((before) => joined(before, history.points, history.keep_seconds));
@@ -48,6 +51,6 @@ export function useHistory(id: number): Points | null {
       isCurrent = false;
       leave();
     };
-  }, [id]);
+  }, [id, resolution]);
   return points;
 }
