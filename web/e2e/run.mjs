@@ -15,7 +15,7 @@ let passed = 0;
 let failed = 0;
 // Files and suites are told as tests too; those with something below them are not counted.
 const isOne = (data) => data.details?.type !== 'suite' && !data.name.endsWith('.test.mjs');
-const stream = run({ files, concurrency: Number(process.env.E2E_JOBS ?? 2), timeout: 170_000 })
+const stream = run({ files, concurrency: Number(process.env.E2E_JOBS ?? 2), timeout: 300_000 })
   .on('test:pass', (data) => (passed += isOne(data) ? 1 : 0))
   .on('test:fail', (data) => (failed += isOne(data) || data.details?.error?.failureType !== 'subtestsFailed' ? 1 : 0));
 stream.compose(new spec()).pipe(process.stdout);

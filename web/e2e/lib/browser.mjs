@@ -23,7 +23,7 @@ export function launch() {
 export async function openPage(browser, url, { width = 1440, height = 900, theme = 'dark', interval = 1, allowed = /^$/, more = {} } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, reducedMotion: 'reduce', permissions: ['clipboard-read', 'clipboard-write'], ...more });
   await context.addInitScript((state) => {
-    if (!localStorage.getItem('farmd')) localStorage.setItem('farmd', JSON.stringify({ state, version: 1 }));
+    if (location.protocol !== 'about:' && !localStorage.getItem('farmd')) localStorage.setItem('farmd', JSON.stringify({ state, version: 1 }));
   }, { theme, interval });
   const page = await context.newPage();
   const wrong = [];

@@ -79,7 +79,7 @@ describe('actions', () => {
     if (await page().getByRole('button', { name: 'clear' }).isVisible()) await page().getByRole('button', { name: 'clear' }).click();
     for (const [servers, button] of [[10, 'add 2 servers'], [8, 'remove 2 servers']]) {
       await page().getByRole('button', { name: 'scale…' }).click();
-      await page().getByLabel('servers', { exact: true }).fill(String(servers));
+      await page().locator('#scale-servers').fill(String(servers));
       await page().getByRole('dialog').getByRole('button', { name: button }).click();
       await until(async () => (await page().locator('.card').count()) === servers, `${servers} cards`);
     }

@@ -15,7 +15,7 @@ describe('the farm of 50', () => {
 
   before(async () => {
     farmd = await startFarmd({
-      yaml: 'servers: {count: 48, labels: {zone: a}}\ngroups:\n  - {name: other, count: 2, labels: {zone: b}}\n',
+      yaml: 'groups:\n  - {name: web, count: 48, labels: {zone: a}}\n  - {name: other, count: 2, labels: {zone: b}}\n',
       servers: 50,
     });
     browser = await launch();
@@ -121,6 +121,7 @@ describe('the farm of 50', () => {
   });
 
   test('the ? sheet and the keys', async () => {
+    await page().locator('[data-id="1"]').focus();
     await page().keyboard.press('?');
     await page().getByRole('dialog', { name: 'Keys, filters and signs' }).waitFor();
     await page().keyboard.press('Escape');

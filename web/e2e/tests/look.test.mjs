@@ -10,6 +10,7 @@ import { startFake } from '../lib/fake-farmd.mjs';
 import { startFarmd } from '../lib/farmd.mjs';
 
 const PICTURES = fileURLToPath(new URL('../../../build/web/', import.meta.url));
+const LOOKS = [['desk', 'dark'], ['desk', 'light'], ['phone', 'dark']];
 const SIZES = { phone: { width: 360, height: 740 }, desk: { width: 1440, height: 900 } };
 
 /** Each view: where it is, and what to do there before it is looked at. */
@@ -75,23 +76,27 @@ describe('how it looks', () => {
     await fake?.close();
   });
 
-  for (const [size, window] of Object.entries(SIZES)) {
-    for (const theme of ['dark', 'light']) {
+  for (const [size, theme] of LOOKS) {
+    describe(`${size}, ${theme}`, () => {
+      let opened;
+      before(async () => {
+        opened = await openPage(browser, farmd.url, { ...SIZES[size], theme });
+      });
+      after(() => opened?.close());
       for (const [view, { path, ready }] of Object.entries(VIEWS)) {
-        test(`${view}, ${size}, ${theme}`, async () => {
-          const { page, close } = await openPage(browser, farmd.url + path, { ...window, theme });
-          await ready(page);
-          await lookAt(page, `${view}-${size}-${theme}`);
-          await close();
+        test(view, async () => {
+          await opened.page.goto(farmd.url + path);
+          await ready(opened.page);
+          await lookAt(opened.page, `${view}-${size}-${theme}`);
         });
       }
-      test(`tiles, ${size}, ${theme}`, async () => {
-        const { page, close } = await openPage(browser, fake.url, { ...window, theme });
+      test('tiles', async () => {
+        const { page, close } = await openPage(browser, fake.url, { ...SIZES[size], theme });
         await page.locator('.tiles-area').waitFor();
         await lookAt(page, `tiles-${size}-${theme}`);
         await close();
       });
-    }
+    });
   }
 
   test('4K', async () => {

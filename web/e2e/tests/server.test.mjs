@@ -7,8 +7,8 @@ import { until } from '../lib/until.mjs';
 
 const HOSTILE = `printf '<img src=x onerror=alert(1)>\\n\\033[31mred\\033[0m text\\033]0;title\\007\\n\\377\\376 bytes\\nWARN low\\nERROR bad\\n'; head -c 1000000 /dev/zero | tr '\\0' y; echo; exec sleep 600`;
 const YAML = `
-servers: {count: 2}
 groups:
+  - {name: plain, count: 2}
   - {name: hostile, count: 1, command: [sh, -c, ${JSON.stringify(HOSTILE)}], labels: {note: "<b>x"}}
   - {name: dying, count: 1, command: [sh, -c, "echo dying words; exit 3"]}
 `;

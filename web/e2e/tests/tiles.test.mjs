@@ -16,7 +16,7 @@ describe('5,000 servers', () => {
   before(async () => {
     fake = await startFake({ servers: 5000, tickMs: 500 });
     browser = await launch();
-    opened = await openPage(browser, fake.url, { allowed: /status of 404/ });
+    opened = await openPage(browser, fake.url, { allowed: /status of 404|willReadFrequently/ });
     await area().waitFor();
   });
   after(async () => {

@@ -19,6 +19,6 @@ export type Level = 'error' | 'warning' | 'info';
 /** What a line seems to say of itself; programs write it in many ways. */
 export function levelOf(text: string): Level {
   const head = text.slice(0, 300);
-  if (/\b(error|fatal|panic|critical|exception|traceback|killed|emerg|alert)\b/i.test(head)) return 'error';
+  if (/\b(error|fatal|panic|critical|exception|traceback|killed|emerg)\b/i.test(head)) return 'error';
   return /\bwarn(ing)?\b/i.test(head) ? 'warning' : 'info';
 }

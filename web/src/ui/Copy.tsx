@@ -24,11 +24,11 @@ export function CommandLines({ commands }: { commands: Commands }) {
   return (
     <div className="commands">
       <div>
-        <code>{commands.farmd}</code>
+        <code tabIndex={0}>{commands.farmd}</code>
         <CopyButton text={commands.farmd} label="farmd" />
       </div>
       <div>
-        <code>{commands.curl}</code>
+        <code tabIndex={0}>{commands.curl}</code>
         <CopyButton text={commands.curl} label="curl" />
       </div>
     </div>

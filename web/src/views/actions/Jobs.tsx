@@ -68,10 +68,12 @@ function JobLine({ job }: { job: Job }) {
 export function Jobs() {
   const jobs = useJobs((state) => state.jobs);
   return (
-    <ul className="jobs" role="log" aria-label="actions">
-      {jobs.map((job) => (
-        <JobLine key={job.key} job={job} />
-      ))}
-    </ul>
+    <div className="jobs" role="log" aria-label="actions">
+      <ul>
+        {jobs.map((job) => (
+          <JobLine key={job.key} job={job} />
+        ))}
+      </ul>
+    </div>
   );
 }
