@@ -100,10 +100,20 @@ describe('actions', () => {
     await bar('limits…').click();
     await page().getByLabel('memory', { exact: true }).fill('1K');
     await page().getByRole('button', { name: 'set for server-6' }).click();
-    const { detail } = await farmd.ask('PATCH', '/api/servers', { ids: '6', memory: '1K' });
-    assert.ok(detail);
+    const { results } = await farmd.ask('PATCH', '/api/servers', { ids: '6', memory: '1K' });
+    await page().getByRole('log', { name: 'actions' }).getByText(results[0].message).waitFor();
+    await page().getByRole('button', { name: 'dismiss: set limits of' }).last().click();
+    // A server that is gone while the page doesn't look.
+    await choose('8');
+    await page().locator('.live').getByRole('button', { name: 'pause', exact: true }).click();
+    await farmd.ask('POST', '/api/scale', { servers: 7 });
+    await act('start');
+    const { detail } = await farmd.ask('POST', '/api/servers/action', { ids: '8', action: 'start' });
+    assert.match(detail, /no such server: 8/);
     await page().getByRole('log', { name: 'actions' }).getByText(detail).waitFor();
-    await page().getByRole('button', { name: 'dismiss: set limits of' }).click();
+    await farmd.ask('POST', '/api/scale', { servers: 8 });
+    await page().getByRole('button', { name: 'dismiss: start' }).click();
+    await page().locator('.live').getByRole('button', { name: 'resume', exact: true }).click();
   });
 
   test('a partial failure says which and why', async () => {

@@ -30,7 +30,7 @@ export function ConfirmAction({ action, ids }: { action: Action; ids: readonly n
         <button type="button" onClick={closeDialog}>
           cancel
         </button>
-        <button type="submit" data-tone="danger" autoFocus>
+        <button type="submit" data-tone="danger" data-focus>
           {action} {who}
         </button>
       </form>

@@ -35,7 +35,7 @@ export function LimitsDialog({ ids }: { ids: readonly number[] }) {
       >
         <div className="fields">
           <label htmlFor="limit-cpu">CPU</label>
-          <input id="limit-cpu" type="number" step="any" min={0.01} max={1024} autoFocus value={cpu}
+          <input id="limit-cpu" type="number" step="any" min={0.01} max={1024} data-focus value={cpu}
             placeholder={milliCpu === null ? 'they differ' : `${milliCpu / 1000} now`} onChange={(event) => setCpu(event.target.value)} />
           <small>cores: 0.5 is half of one</small>
           <label htmlFor="limit-memory">memory</label>

@@ -59,7 +59,7 @@ export function ScaleDialog() {
             min={group ? 0 : 1}
             max={10_000}
             required
-            autoFocus
+            data-focus
             value={servers}
             onChange={(event) => setServers(Number(event.target.value))}
           />
