@@ -59,7 +59,7 @@ def test_what_the_page_loads(farm):
     assert any(asset.endswith(".js") for asset in assets) and any(asset.endswith(".css") for asset in assets)
     for asset in assets:
         answer = get(farm, asset, Accept_Encoding="gzip")
-        kind = "text/javascript" if asset.endswith(".js") else "text/css"
+        kind = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}[asset.rpartition(".")[2]]
         assert answer.status == 200 and answer.headers["Content-Type"].startswith(kind)
         hashed = re.search(r"-[A-Za-z0-9_-]{8}\.\w+$", asset)
         assert answer.headers["Cache-Control"] == (IMMUTABLE if hashed else "no-cache")
