@@ -7,7 +7,7 @@ import re
 import pytest
 
 from farmd_process import farms, running  # noqa: F401 (a fixture)
-from farmlib import raw_http, request
+from farmlib import ROOT, raw_http, request
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 
@@ -82,6 +82,12 @@ def test_head_says_what_get_sends(farm):
             whole, head = (get(farm, path, method, Accept_Encoding=encoding) for method in ("GET", "HEAD"))
             assert head.body == b"" and head.headers["Content-Length"] == str(len(whole.body))
             assert head.headers["ETag"] == whole.headers["ETag"]
+
+
+def test_the_small_page_says_how_to_get_the_dashboard():
+    """What is in farmd when web/dist was not built."""
+    page = (ROOT / "web/fallback/index.html").read_text()
+    assert "make web" in page and "npm" in page
 
 
 def test_what_is_not_there(farm):
