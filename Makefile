@@ -118,7 +118,7 @@ WEB_SOURCES := $(sort $(shell find web -name node_modules -prune -o -name dist -
 
 # ---- targets --------------------------------------------------------------------------------------------------------
 .PHONY: all build deps run test test-unit test-integration bench bench-load lint check-layers format check-format install \
-        uninstall clean docs help tests unit-tests lint-files objects test-vm vm-shell vm-programs web web-if-possible
+        uninstall clean docs help tests unit-tests lint-files objects test-vm vm-shell vm-programs web web-built web-if-possible
 all: build
 
 build: $(PROGRAMS) ## build farmd and farm-worker (the default)
@@ -147,15 +147,17 @@ FARMD_RUN = $(if $(filter build,$(OUT)),./farmd,$(FARMD))
 web: ## build the dashboard (npm), for the next build of farmd
 	@[ -f web/package.json ] || { echo 'farmd: web/ has no package.json: there is nothing to build' >&2; exit 1; }
 	@command -v npm >/dev/null || { echo 'farmd: the dashboard is built by npm: install it (apt-get install npm)' >&2; exit 1; }
-	@$(MAKE) --no-print-directory web/dist/.built
+	@$(MAKE) --no-print-directory web-built
 
 # Without npm, or where it cannot fetch what it needs, farmd has a small page of its own.
 web-if-possible:
 	@if [ -f web/package.json ] && command -v npm >/dev/null; then \
-	    $(MAKE) --no-print-directory web/dist/.built || \
+	    $(MAKE) --no-print-directory web-built || \
 	        echo 'farmd: the dashboard was not built (see above): http://localhost:3000 shows a small page instead' >&2; \
 	fi
 
+web-built: web/dist/.built
+	@:
 web/dist/.built: web/node_modules/.installed $(WEB_SOURCES) docs/openapi.json
 	$(call say,VITE,web/dist)
 	$(Q)cd web && npm run --silent build

@@ -20,7 +20,7 @@
 
 struct session {
     char id[SESSION_ID_LENGTH + 1]; /* "": none */
-    int64_t seen_ms;                /* monotonic; its last request */
+    int64_t seen_ns;                /* monotonic; its last request */
 };
 
 struct sessions {
@@ -61,12 +61,12 @@ bool sessions_begin(struct sessions *sessions, const char *token, char id[SESSIO
     use_token(sessions, token);
     for (size_t i = 0; i < SESSIONS_MAX && place->id[0] != '\0'; i++) {
         struct session *session = &sessions->list[i];
-        if (session->id[0] == '\0' || session->seen_ms < place->seen_ms)
+        if (session->id[0] == '\0' || session->seen_ns < place->seen_ns)
             place = session;
     }
     for (size_t i = 0; i < sizeof(random); i++)
         snprintf(place->id + 2 * i, 3, "%02x", random[i]);
-    place->seen_ms = clock_monotonic_ms();
+    place->seen_ns = clock_monotonic_ns();
     memcpy(id, place->id, SESSION_ID_LENGTH + 1);
     return true;
 }
@@ -120,13 +120,13 @@ static struct session *find(struct sessions *sessions, const struct http_request
 
 bool sessions_admit(struct sessions *sessions, const char *token, const struct http_request *request)
 {
-    int64_t now_ms = clock_monotonic_ms();
+    int64_t now_ns = clock_monotonic_ns();
 
     use_token(sessions, token);
     struct session *session = find(sessions, request);
-    if (session == NULL || now_ms - session->seen_ms > SESSION_SECONDS * MS_PER_SECOND)
+    if (session == NULL || now_ns - session->seen_ns > SESSION_SECONDS * NS_PER_SECOND)
         return false;
-    session->seen_ms = now_ms;
+    session->seen_ns = now_ns;
     return true;
 }
 

@@ -9,9 +9,10 @@
 #include "http/server.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #define SESSIONS_MAX 64
-#define SESSION_SECONDS (7 * 24 * 3600)
+#define SESSION_SECONDS (INT64_C(7) * 24 * 3600)
 #define SESSION_COOKIE "farmd_session"
 #define SESSION_BYTES 32
 #define SESSION_ID_LENGTH (2 * SESSION_BYTES) /* hexadecimal digits */

@@ -65,7 +65,9 @@ static uint16_t pack(double value)
 /* The middle of what packs to it. */
 static double unpack(uint16_t packed)
 {
-    return (double)(histogram_lowest(packed, BITS) + (histogram_width(packed, BITS) - 1) / 2);
+    uint64_t half = (histogram_width(packed, BITS) - 1) / 2;
+
+    return (double)(histogram_lowest(packed, BITS) + half);
 }
 
 static struct packed_point pack_point(const struct sample_point *point)

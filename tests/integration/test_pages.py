@@ -7,7 +7,7 @@ import re
 import pytest
 
 from farmd_process import farms, running  # noqa: F401 (a fixture)
-from farmlib import raw_http, request
+from farmlib import ROOT, raw_http, request
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 
@@ -59,7 +59,7 @@ def test_what_the_page_loads(farm):
     assert any(asset.endswith(".js") for asset in assets) and any(asset.endswith(".css") for asset in assets)
     for asset in assets:
         answer = get(farm, asset, Accept_Encoding="gzip")
-        kind = "text/javascript" if asset.endswith(".js") else "text/css"
+        kind = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}[asset.rpartition(".")[2]]
         assert answer.status == 200 and answer.headers["Content-Type"].startswith(kind)
         hashed = re.search(r"-[A-Za-z0-9_-]{8}\.\w+$", asset)
         assert answer.headers["Cache-Control"] == (IMMUTABLE if hashed else "no-cache")
@@ -82,6 +82,12 @@ def test_head_says_what_get_sends(farm):
             whole, head = (get(farm, path, method, Accept_Encoding=encoding) for method in ("GET", "HEAD"))
             assert head.body == b"" and head.headers["Content-Length"] == str(len(whole.body))
             assert head.headers["ETag"] == whole.headers["ETag"]
+
+
+def test_the_small_page_says_how_to_get_the_dashboard():
+    """What is in farmd when web/dist was not built."""
+    page = (ROOT / "web/fallback/index.html").read_text()
+    assert "make web" in page and "npm" in page
 
 
 def test_what_is_not_there(farm):

@@ -87,6 +87,18 @@ def test_figures_come_with_requests(farm):
         live.until(lambda live: live.farm["p99_ms"] is None, what="no latency without requests")
 
 
+def test_since_when_a_state_is(farm):
+    with Live(farm.port) as live:
+        live.next()
+        before = int(time.time())
+        farm.act(2, "stop")
+        live.until(lambda live: live.of(2)["status"] == "stopped")
+        assert before <= live.columns["since"][1] <= time.time() + 1
+        assert live.columns["since"][0] <= before + 1
+        farm.act(2, "start")
+        live.until(lambda live: live.of(2)["status"] == "running")
+
+
 def test_other_servers_make_a_snapshot(farm, api):
     with Live(farm.port) as live:
         live.next()

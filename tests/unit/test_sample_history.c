@@ -179,7 +179,7 @@ static void test_the_clock_is_set(void **state)
     add(BEGIN - 3600 + 59, BEGIN - 3600 + 59);
     assert_int_equal(get(SAMPLE_1S, 0), 61);
     sample_history_move(&history, -INT64_C(4000000000)); /* before 1970 */
-    assert_int_equal(get(SAMPLE_1S, 0), 60); /* but the one at 0, which is not behind it */
+    assert_int_equal(get(SAMPLE_1S, 0), 60);             /* but the one at 0, which is not behind it */
     assert_int_equal(points[0].at_s, 1);
 }
 
