@@ -60,6 +60,9 @@ static bool terminal_is_there(void)
 static void on_progress(const struct farm_progress *progress, void *data)
 {
     struct up *up = data;
+    if (farm_is_stopping(up->farm)) { /* a start that is cut short serves nobody */
+        return;
+    }
     up->adopted = progress->adopted;
     if (progress->adopted > 0 && !up->told_adopted && !up->is_next) {
         up->told_adopted = true;
