@@ -166,7 +166,7 @@ def test_required_enforcement_without_delegation_does_not_start(farms):  # noqa:
     assert farm.errors().startswith("farmd: enforcement is required")
     assert "farmd doctor" in farm.errors()
     assert "Started" not in farm.output()
-    assert farm.leftovers() == []
+    assert farm.leftovers() == [] and not farm.runtime_dir.exists()
 
 
 def test_enforcement_can_be_switched_off(farms):  # noqa: F811
