@@ -112,6 +112,20 @@ def test_limits_change_while_it_runs(api):
     api.patch("/api/servers/3", {"memory_mb": 256, "cpu": 0.5, "pids": 128, "memory_reservation_mb": 128})
 
 
+def test_a_reservation_follows_its_limit_down(api):
+    """Whoever sets a limit need not know of the reservations that hold without it; one that is named is checked."""
+    try:
+        limits = api.patch("/api/servers/3", {"memory": "64M", "cpu": 0.05})["limits_configured"]
+        assert (limits["memory_mb"], limits["memory_reservation_mb"]) == (64, 64)
+        assert (limits["cpu"], limits["cpu_reservation"]) == (0.05, 0.05)
+        limits = api.patch("/api/servers/3", {"memory": "256M", "cpu": 0.5})["limits_configured"]
+        assert (limits["memory_reservation_mb"], limits["cpu_reservation"]) == (64, 0.05), "and not up again"
+        for body in ({"memory": "64M", "memory_reservation": "65M"}, {"cpu": 0.1, "cpu_reservation": 0.2}):
+            assert "reservation" in api.patch("/api/servers/3", body, 422)["detail"]
+    finally:
+        api.patch("/api/servers/3", {"memory_mb": 256, "memory_reservation_mb": 128, "cpu": 0.5, "cpu_reservation": 0.1})
+
+
 def test_a_memory_limit_as_a_number_of_bytes(api):
     """As in the settings: without a unit a size is bytes."""
     try:
