@@ -53,8 +53,8 @@ static void say(const struct worker *worker, const char *fmt, ...)
 
 static void say_stopped(const struct worker *worker, const char *why)
 {
-    say(worker, "stopped%s: up %.1f s, %llu requests", why, worker_uptime_seconds(worker),
-        (unsigned long long)worker->requests);
+    say(worker, "stopped%s: up %.1f s, %llu request%s", why, worker_uptime_seconds(worker),
+        (unsigned long long)worker->requests, worker->requests == 1 ? "" : "s");
 }
 
 static void count_answer(struct counters *counters, int status, uint64_t duration_ns)
