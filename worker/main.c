@@ -3,6 +3,7 @@
  */
 #include "core/clock.h"
 #include "core/memory.h"
+#include "core/streams.h"
 #include "worker/handlers.h"
 #include "worker/ready.h"
 #include "worker/worker.h"
@@ -226,6 +227,7 @@ int main(int argc, char **argv)
 {
     struct error err;
 
+    streams_hold();
     if (worker_options_parse(argc, argv, &program.worker.options, &err) < 0) {
         log_error("farm-worker: %s", err.message);
         return EXIT_USAGE;

@@ -159,6 +159,29 @@ def test_a_program_that_cannot_be_started_is_no_unknown_server(farms):  # noqa: 
     assert "no such server" in api.act(3, "start", 404)["detail"]
 
 
+UNSTARTABLE = {
+    "missing": "there is no program $DIR/missing; check the path: No such file",
+    "folder": "$DIR/folder is no file that can be executed",
+    "plain": "$DIR/plain is not executable; chmod \\+x it",
+    "script": "cannot execute $DIR/script: Exec format error",
+    "foreign": "cannot find the interpreter of $DIR/foreign: No such file",
+}
+
+
+def test_what_keeps_a_program_from_starting(farms):  # noqa: F811
+    groups = [f"  - {{name: {name}, count: 1, command: [$DIR/{name}], restart: never}}\n" for name in UNSTARTABLE]
+    farm = farms(servers=len(groups), config="groups:\n" + "".join(groups))
+    (farm.directory / "folder").mkdir()
+    for name, text in (("plain", "#!/bin/sh\n"), ("script", "echo\n"), ("foreign", "#!/no/such/interpreter\n")):
+        (farm.directory / name).write_text(text)
+        (farm.directory / name).chmod(0o644 if name == "plain" else 0o755)
+    farm.start(wait=False)
+    wait_for(lambda: not farmlib.refuses(farm.port), what="farmd")
+    for server_id, text in enumerate(UNSTARTABLE.values(), 1):
+        why = f"cannot start: {text}".replace("$DIR", str(farm.directory))
+        wait_for(lambda: re.search(why, farm.server(server_id).get("error", "")), what=why)  # noqa: B023
+
+
 def test_rolling_restart(api):
     pids = {i: e["pid"] for i, e in api.servers().items()}
     result = api.post("/api/rolling-restart", {"max_unavailable": 2})

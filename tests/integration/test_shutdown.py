@@ -351,6 +351,20 @@ def test_closed_output_ends_nothing(farms):  # noqa: F811
     assert farm.leftovers() == []
 
 
+@pytest.mark.parametrize("closed", ["<&- >&- 2>&-", "2>&-", ">&-"])
+def test_streams_that_are_closed_from_the_start(farms, closed):  # noqa: F811
+    """What farmd opens first must not get their numbers: messages would be written into it."""
+    farm = farms(servers=2)
+    farm.start(prefix=["sh", "-c", f'exec "$@" {closed}', "sh"])
+    streams = [os.readlink(f"/proc/{farm.process.pid}/fd/{number}") for number in range(3)]
+    assert "/dev/null" in streams and not any(name.startswith(("anon_inode", "socket", "pipe")) for name in streams)
+    before = farm.server(1)
+    os.kill(before["pid"], signal.SIGKILL)
+    farm.wait_restarted(1, before)
+    assert farm.stop() == 0
+    assert farm.leftovers() == []
+
+
 # --- programs that listen to farmd ---
 
 
