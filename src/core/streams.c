@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 void streams_hold(void)
@@ -15,4 +16,16 @@ void streams_hold(void)
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) != fd)
             abort();
     }
+}
+
+bool streams_steer(int fd)
+{
+    const char *kind = getenv("TERM");
+    return isatty(fd) && kind && strcmp(kind, "dumb") != 0;
+}
+
+bool streams_colour(int fd)
+{
+    const char *unwanted = getenv("NO_COLOR");
+    return streams_steer(fd) && (!unwanted || unwanted[0] == '\0');
 }

@@ -8,6 +8,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "core/streams.h"
 #include "core/units.h"
 #include "supervisor/cli/frame/address.h"
 
@@ -147,7 +148,7 @@ static char open_line[128];
 
 static bool draws_in_place(void)
 {
-    return log_format() == LOG_FORMAT_TEXT && isatty(STDOUT_FILENO);
+    return log_format() == LOG_FORMAT_TEXT && streams_steer(STDOUT_FILENO);
 }
 
 /* What is told meanwhile takes the open line's place and has it below. */

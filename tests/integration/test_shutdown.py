@@ -257,6 +257,16 @@ class Terminal:
         os.close(self.master)
 
 
+def test_a_dumb_terminal_gets_no_control_sequences(farms):  # noqa: F811
+    farm = farms(servers=3, env={"TERM": "dumb"})
+    terminal = Terminal(farm)
+    farm.wait_ready()
+    wait_for(lambda: b"Ctrl-C" in terminal.seen, what="the last line of the start")
+    assert farm.stop(signal.SIGINT) == 0
+    assert b"\x1b" not in terminal.seen and terminal.seen.count(b"ready ") == 1, terminal.seen
+    terminal.hang_up()
+
+
 @pytest.mark.parametrize("no_color", [False, True])
 def test_terminal_shows_progress_in_place(farms, no_color):  # noqa: F811
     farm = farms(servers=30, env={"TERM": "xterm", **({"NO_COLOR": "1"} if no_color else {})})
