@@ -23,7 +23,7 @@
 
 #define LOOK_MAX_NS (1 * NS_PER_SECOND)
 #define LOOK_WAITED_FOR_NS (5 * NS_PER_SECOND) /* by a person, before anything runs */
-#define PAUSE_FACTOR 10 /* looking takes a tenth of one core at most */
+#define PAUSE_FACTOR 10                        /* looking takes a tenth of one core at most */
 #define STATE_LISTEN "0A"
 #define UNKNOWN "another program"
 #define HOLDER_MAX 64
