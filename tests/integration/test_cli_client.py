@@ -212,9 +212,10 @@ def test_a_reader_that_has_had_enough(farm):
     process.stderr.close()
 
 
-def test_a_full_disk(farm):
+@pytest.mark.parametrize("verb", ["ps", "version", "help", "check", "events"])
+def test_a_full_disk(farm, verb):
     with open("/dev/full", "w") as full:
-        done = run(farm, "ps", code=1, stdout=full)
+        done = run(farm, verb, code=1, stdout=full)
     assert "cannot write to the standard output: No space left" in done.stderr
 
 
@@ -230,6 +231,13 @@ def test_colour_on_a_terminal_only(farm):
             assert terminal.read_to_end() == DONE
         assert "\033[" not in terminal.screen and "running" in terminal.screen
     assert "\033[" not in run(farm, "ps").stdout
+
+
+def test_what_matters_most_fits_80_columns(farm):
+    with Terminal(farm, "ps", columns=80, env={"NO_COLOR": "1"}) as terminal:
+        terminal.read_to_end()
+    [heading] = [line for line in terminal.screen.splitlines() if line.startswith("ID")]
+    assert heading.split() == ["ID", "NAME", "STATE", "HEALTH", "CPU", "MEMORY", "REQ/S", "RESTARTS", "UP"]
 
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 120])
@@ -249,6 +257,16 @@ def test_watching_draws_in_place(farm):
     pages = terminal.screen.split("\033[H")
     assert "\033[2J" in pages[1] and "\033[2J" not in pages[2]
     assert pages[2].count("\n") == 3, "no more lines than the terminal has"
+
+
+def test_watching_more_than_fits(farm):
+    with Terminal(farm, "ps", "--watch", "--interval", "100ms", lines=6, env={"NO_COLOR": "1"}) as terminal:
+        terminal.read_until(lambda screen: screen.count("\033[H") >= 3)
+        terminal.interrupt()
+        terminal.read_to_end()
+    lines = [line.strip() for line in terminal.screen.split("\033[H")[2].replace("\033[K", "").splitlines()]
+    assert lines[1].startswith("ID") and lines[2].startswith("1  ") and lines[3].startswith("… 2 more"), lines
+    assert lines[4].startswith("3 servers: "), "the sum stays in sight"
 
 
 def test_watching_without_a_terminal(farm):

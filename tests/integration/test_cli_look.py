@@ -139,7 +139,9 @@ def test_inspect_says_why_it_restarted(farm):
 
 def test_inspect_tells_what_comes_next(farm):
     run(farm, "stop", "1")
-    assert "stays down until farmd start 1" in run(farm, "inspect", "1").stdout
+    text = run(farm, "inspect", "1").stdout
+    assert "stays down until farmd start 1" in text and text.startswith("server-1  stopped: on request, ")
+    assert "- of 0.5 CPU" in text and "- of 128\n" in text, "the limits that it will have"
     assert "none: it has not ended" in run(farm, "inspect", "4").stdout
 
 

@@ -27,6 +27,7 @@ static void understands_addresses(void **state)
         {"http://build-box:9000/", "http://build-box:9000"},
         {"build-box", "http://build-box:8000"},
         {":9001", "http://localhost:9001"},
+        {"9001", "http://localhost:9001"},
         {"10.1.2.3:80", "http://10.1.2.3:80"},
         {"[::1]:8000", "http://[::1]:8000"},
         {"http://[fe80::1]/", "http://[fe80::1]:8000"},
@@ -40,7 +41,8 @@ static void understands_addresses(void **state)
     }
     static const char *const bad[] = {
         "",        "http://",       "ftp://x",         "https://x",       "x:0",  "x:65536", "x:port",
-        "x:80/v1", "http://x/path", "http://u@x:8000", "http://x y:8000", "[::1", "x?y",     "x:"};
+        "x:80/v1", "http://x/path", "http://u@x:8000", "http://x y:8000", "[::1", "x?y",     "x:",
+        "0",       "65536",         "9001/v1"};
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         struct address address;
         struct error err;

@@ -288,7 +288,8 @@ static int read_words(struct reader *reader, struct error *err)
     int code = 0;
     while (code == 0 && reader->at < reader->argc) {
         char *text = reader->argv[reader->at++];
-        if (flags_ended || text[0] != '-' || text[1] == '\0')
+        bool negative = text[0] == '-' && text[1] >= '0' && text[1] <= '9'; /* no flag is a digit */
+        if (flags_ended || negative || text[0] != '-' || text[1] == '\0')
             call->operands[call->operand_count++] = text;
         else if (strcmp(text, "--") == 0)
             flags_ended = true;

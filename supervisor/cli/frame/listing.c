@@ -41,20 +41,44 @@ static bool nobody_is_meant(const struct page *page, const cJSON *answer)
     return page->select && cJSON_IsArray(entries) && !entries->child;
 }
 
-/* Lines of `text`, each cleared to its end, as many as the terminal has. */
+static size_t count_lines(const struct buffer *text)
+{
+    size_t lines = 0;
+    for (size_t i = 0; i < text->length; i++)
+        lines += text->data[i] == '\n';
+    return lines;
+}
+
+/* One line, cleared to its end; returns what follows it. */
+static const char *draw_line(const char *line, struct buffer *out)
+{
+    size_t length = strcspn(line, "\n");
+    buffer_append(out, line, length);
+    buffer_append_text(out, "\033[K\n");
+    return line + length + (line[length] == '\n');
+}
+
+/* Lines of `text`, each cleared to its end, as many as the terminal has. Of more the last one stays, which sums up, and
+ * the one before it says what is missing. */
 static void draw_over(const struct page *page, const struct buffer *text, struct buffer *out)
 {
     char now[24];
-    unsigned room = page->output.height > 2 ? page->output.height - 2 : 1;
+    size_t lines = count_lines(text), room = page->output.height > 4 ? page->output.height - 2 : 2;
+    size_t hidden = lines > room ? lines - room + 1 : 0;
     text_format_time(now, clock_realtime_us());
     buffer_append_text(out, page->drawn ? "\033[H" : "\033[H\033[2J");
     buffer_printf(out, "%sfarmd %s · %s · Ctrl-C ends%s\033[K\n", output_paint(&page->output, PAINT_FAINT),
                   page->call->verb->name, now, output_unpaint(&page->output, PAINT_FAINT));
-    for (const char *line = text->data; line && *line && room > 0; room--) {
-        size_t length = strcspn(line, "\n");
-        buffer_append(out, line, length);
-        buffer_append_text(out, "\033[K\n");
-        line += length + (line[length] == '\n');
+    const char *line = text->data;
+    for (size_t at = 0; at < lines; at++) {
+        bool shown = hidden == 0 || at < room - 2 || at == lines - 1;
+        if (shown)
+            line = draw_line(line, out);
+        else
+            line += strcspn(line, "\n") + 1;
+        if (hidden > 0 && at == room - 2)
+            buffer_printf(out, "%s… %zu more; a taller window or a selection shows them%s\033[K\n",
+                          output_paint(&page->output, PAINT_FAINT), hidden, output_unpaint(&page->output, PAINT_FAINT));
     }
     buffer_append_text(out, "\033[J");
 }
