@@ -224,7 +224,7 @@ DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/farmd
 UNITDIR = $(DESTDIR)$(if $(filter /usr,$(PREFIX)),/usr/lib,$(PREFIX)/lib)/systemd/system
 MAN1 := $(wildcard docs/*.1)
 MAN5 := $(wildcard docs/*.5)
-DOC_FILES := $(wildcard docs/farm.yaml docs/settings.md docs/cli.md docs/CHANGELOG.md) README.md LICENSE
+DOC_FILES := $(wildcard docs/farm.yaml docs/settings.md docs/cli.md docs/migrating.md docs/CHANGELOG.md) README.md LICENSE
 
 docs: build ## write docs/cli.md and the commands' part of docs/farmd.1 from farmd's own tables
 	$(Q)$(FARMD) help --format markdown >docs/cli.md
