@@ -250,7 +250,7 @@ static int inspect(const struct output *output, struct client *client, const cha
     if (code != CLI_DONE)
         cli_fail(code, "%s", err->message);
     else if (!servers->child)
-        fprintf(stderr, "farmd: no server is %s\n", select);
+        selection_tell_nobody(select);
     if (code == CLI_DONE)
         code = show(output, answer);
     cJSON_Delete(answer);

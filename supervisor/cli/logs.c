@@ -103,7 +103,8 @@ static void make_target(const struct cli_call *call, const char *select, struct 
     selection_append(target, select);
 }
 
-static int show(const struct cli_call *call, struct logs *logs, struct client *client, const char *target)
+static int show(const struct cli_call *call, struct logs *logs, struct client *client, const char *select,
+                const char *target)
 {
     struct client_answer answer;
     struct error err;
@@ -116,6 +117,9 @@ static int show(const struct cli_call *call, struct logs *logs, struct client *c
     if (code != CLI_DONE)
         return cli_fail(code, "%s", err.message);
     code = print(logs, answer.json);
+    const cJSON *lines = cJSON_GetObjectItemCaseSensitive(answer.json, "lines");
+    if (code == CLI_DONE && !(lines && lines->child) && selection_is_nobody(client, select))
+        selection_tell_nobody(select);
     client_answer_done(&answer);
     return code;
 }
@@ -146,7 +150,7 @@ static int run(const struct cli_call *call)
     make_target(call, select, &target);
     int code = client_open(call, &client, &err);
     if (code == CLI_DONE) {
-        code = show(call, &logs, client, target.data);
+        code = show(call, &logs, client, select, target.data);
         client_close(client);
     } else {
         cli_fail(code, "%s", err.message);

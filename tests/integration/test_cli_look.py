@@ -70,7 +70,7 @@ def test_selectors(farm, words, ids):
 
 def test_nobody_is_meant(farm):
     for verb in (["ps"], ["health"], ["inspect"], ["restart"], ["rolling-restart"], ["set", "--cpu", "1"], ["simulate-load"],
-                 ["wait"]):
+                 ["wait"], ["metrics"], ["logs"], ["events"], ["broadcast", "/"]):
         done = run(farm, *verb, "state:failed")
         assert (done.stdout, done.stderr) == ("", "farmd: no server is state:failed\n"), verb
     assert json.loads(run(farm, "ps", "state:failed", "-o", "json").stdout)["servers"] == []

@@ -35,10 +35,14 @@ struct page {
     bool drawn; /* one before this */
 };
 
-static bool nobody_is_meant(const struct page *page, const cJSON *answer)
+/* An answer without a list of servers that is bad may be so for want of servers. */
+static bool nobody_is_meant(const struct page *page, struct client *client, const cJSON *answer)
 {
-    const cJSON *entries = cJSON_GetObjectItemCaseSensitive(answer, page->listing->list);
-    return page->select && cJSON_IsArray(entries) && !entries->child;
+    const struct listing *listing = page->listing;
+    const cJSON *entries = cJSON_GetObjectItemCaseSensitive(answer, listing->list);
+    if (listing->list)
+        return page->select && cJSON_IsArray(entries) && !entries->child;
+    return listing->verdict && listing->verdict(answer) != CLI_DONE && selection_is_nobody(client, page->select);
 }
 
 static size_t count_lines(const struct buffer *text)
@@ -83,11 +87,10 @@ static void draw_over(const struct page *page, const struct buffer *text, struct
     buffer_append_text(out, "\033[J");
 }
 
-static int print(struct page *page, const cJSON *answer, bool watching, bool *closed)
+static int print(struct page *page, const cJSON *answer, bool nobody, bool watching, bool *closed)
 {
     struct buffer text = BUFFER_EMPTY, screen = BUFFER_EMPTY;
     const struct output *output = &page->output;
-    bool nobody = nobody_is_meant(page, answer);
     bool over = watching && output->terminal && !output_is_machine(output);
     if (output_is_machine(output))
         output_answer(output, answer, page->listing->list, &text);
@@ -96,7 +99,7 @@ static int print(struct page *page, const cJSON *answer, bool watching, bool *cl
     if (nobody && over)
         buffer_printf(&text, "no server is %s\n", page->select);
     else if (nobody && !page->drawn)
-        fprintf(stderr, "farmd: no server is %s\n", page->select);
+        selection_tell_nobody(page->select);
     if (over)
         draw_over(page, &text, &screen);
     int code = output_write(over ? &screen : &text, closed);
@@ -114,8 +117,9 @@ static int ask_and_print(struct page *page, struct client *client, bool watching
     if (code != CLI_DONE)
         return code == CLI_INTERRUPTED ? code : cli_fail(code, "%s", err.message);
     output_measure(&page->output);
-    code = print(page, answer.json, watching, closed);
-    if (code == CLI_DONE && page->listing->verdict)
+    bool nobody = nobody_is_meant(page, client, answer.json);
+    code = print(page, answer.json, nobody, watching, closed);
+    if (code == CLI_DONE && !nobody && page->listing->verdict)
         code = page->listing->verdict(answer.json);
     client_answer_done(&answer);
     return code;
