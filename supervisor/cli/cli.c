@@ -8,9 +8,11 @@
 #include "supervisor/cli/frame/help.h"
 #include "supervisor/config/names.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 const struct cli_verb *cli_verb_find(const char *name)
 {
@@ -99,8 +101,20 @@ static int run_up(int count, char **words)
     return CLI_USAGE;
 }
 
+/* Started without one of the three (`farmd ps >&-`), the next file opened would take its number, and what is printed
+ * would go into that. */
+static void open_standard_streams(void)
+{
+    int fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO)
+        fd = open("/dev/null", O_RDWR);
+    if (fd >= 0)
+        close(fd);
+}
+
 int cli_main(int argc, char **argv)
 {
+    open_standard_streams();
     int count = argc > 0 ? argc - 1 : 0;
     char **words = argv + (argc > 0 ? 1 : 0);
     if (count > 0 && asks_for_help(words[0]))

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import threading
 
 import pytest
@@ -217,6 +218,18 @@ def test_a_full_disk(farm, verb):
     with open("/dev/full", "w") as full:
         done = run(farm, verb, code=1, stdout=full)
     assert "cannot write to the standard output: No space left" in done.stderr
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)], ids=str)
+def test_streams_that_are_not_there(farm, closed):
+    """Nothing that farmd opens may take the place of one: what it prints would go there."""
+    words = " ".join(f"{fd}>&-" for fd in closed)
+    for verb in ("ps", "ps 99", "version"):
+        done = subprocess.run(["sh", "-c", f"exec {FARMD} {verb} {words}"], env=environment(farm), capture_output=True,
+                              text=True, timeout=DEADLINE)
+        assert done.returncode == (USAGE if "99" in verb else DONE), done
+        assert bool(done.stdout) == (1 not in closed and "99" not in verb), done
+        assert bool(done.stderr) == (2 not in closed and "99" in verb), done
 
 
 # --- the terminal ---
