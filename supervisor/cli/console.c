@@ -125,7 +125,7 @@ void console_next_steps(uint16_t port)
     char where[24] = "";
     if (port != ADDRESS_DEFAULT_PORT)
         snprintf(where, sizeof where, " --api :%u", port);
-    print("farmd ps%s · farmd inspect%s 7 · farmd logs%s -f\n", where, where, where);
+    print("farmd ps%s · farmd inspect 7%s · farmd logs -f%s\n", where, where, where);
 }
 
 /* --- the ready line --- */

@@ -44,7 +44,7 @@ struct logs {
 
 static enum paint paint_of(int server_id)
 {
-    static const enum paint paints[] = {PAINT_GOOD, PAINT_WARN, PAINT_STRONG, PAINT_FAINT};
+    static const enum paint paints[] = {PAINT_CYAN, PAINT_MAGENTA, PAINT_BLUE, PAINT_STRONG};
     return paints[server_id % (int)ARRAY_SIZE(paints)];
 }
 

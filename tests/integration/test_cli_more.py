@@ -239,6 +239,28 @@ def test_the_man_page_is_what_help_says():
     assert generated == run(None, "help", "--format", "man").stdout, "run make docs"
 
 
+COMMAND = re.compile(r"(?:^|[\s`(])(?:\./)?farmd ([a-z][a-z-]*)((?: [^`|#·\n&;)]*)?)")
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/migrating.md"])
+def test_commands_of_the_documents_are_there(tmp_path, name):
+    """What stands between backquotes or in a block and begins with farmd: its verb and its flags."""
+    text = (ROOT / name).read_text()
+    blocks = re.findall(r"```\w*\n(.*?)```", text, re.S)
+    pieces = blocks + re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.S))
+    listed = set(offered("farmd "))
+    seen = 0
+    for verb, rest in (match for piece in pieces for match in COMMAND.findall(piece)):
+        assert verb in listed, f"farmd {verb}{rest}"
+        flags = set(offered(f"farmd {verb} --"))
+        page = run_farmd("help", verb, directory=tmp_path).stdout
+        letters = set(re.findall(r"^  -(\w), --", page, re.M)) | {"h"}
+        for word in re.findall(r"(?<=\s)--?[a-zA-Z][\w-]*", rest):
+            assert word in flags if word.startswith("--") else word[1] in letters, f"farmd {verb}{rest}: {word}"
+        seen += 1
+    assert seen > 5
+
+
 @pytest.mark.skipif(not shutil.which("groff"), reason="no groff here")
 def test_the_man_page_can_be_read():
     done = subprocess.run(["groff", "-mdoc", "-Tutf8", "-k", "-ww", ROOT / "docs" / "farmd.1"], capture_output=True, text=True,
