@@ -209,6 +209,31 @@ def test_bash(farm, line, words):
     assert done.stdout.splitlines() == words, done
 
 
+ZSH = """\
+compdef() { :; }
+compadd() { shift 4; print -rl -- "$@"; }
+words=("$FARMD" "${(@s: :)1}") CURRENT=$#words
+if [[ $2 == installed ]]; then
+    fpath=($PWD) && "$FARMD" completion zsh >_farmd && autoload -U _farmd
+else
+    source <("$FARMD" completion zsh)
+fi
+_farmd
+"""
+
+
+@pytest.mark.skipif(not shutil.which("zsh"), reason="no zsh here")
+@pytest.mark.parametrize("way", ["sourced", "installed"])
+@pytest.mark.parametrize("line,words", [
+    ("rest", ["restart"]), ("ps server-", ["server-1", "server-2", "server-3"]), ("ps -o ya", ["yaml"]),
+])
+def test_zsh(farm, tmp_path, line, words, way):
+    env = {**environment(farm), "FARMD": FARMD}
+    done = subprocess.run(["zsh", "-f", "-c", ZSH, "zsh", line, way], env=env, capture_output=True, text=True,
+                          timeout=DEADLINE, cwd=tmp_path)
+    assert (done.stdout.splitlines(), done.stderr) == (words, ""), done
+
+
 @pytest.mark.parametrize("shell,check", [("zsh", ["-n"]), ("fish", ["--no-execute"])])
 def test_scripts_of_other_shells(tmp_path, shell, check):
     (tmp_path / "script").write_text(script(shell))
