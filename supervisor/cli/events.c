@@ -25,11 +25,11 @@ static const struct cli_flag flags[] = {
      .preset = "50",
      .help = "the newest N"},
     {.name = "--since",
-     .kind = CLI_DURATION,
+     .kind = CLI_AGE,
      .argument = "TIME",
      .min = 0,
      .max = 31536000000.0,
-     .help = "only what is younger than this, and all of it: 30s, 5m, 2h"},
+     .help = "only what is younger than this, and all of it: 30s, 5m, 2h, or since then: 14:05, 2026-11-23T14:05"},
     {.name = "--warnings", .kind = CLI_SWITCH, .help = "only what should not have happened"},
     {.name = NULL},
 };
@@ -113,7 +113,7 @@ static void make_target(const struct cli_call *call, const char *select, struct 
     bool aged = cli_given(call, "--since"), counted = cli_given(call, "--tail");
     buffer_printf(target, "/api/events?limit=%s", aged && !counted ? "4096" : cli_text(call, "--tail"));
     if (aged)
-        buffer_printf(target, "&max_age=%.3f", (double)cli_duration_ms(call, "--since") / 1000);
+        buffer_printf(target, "&max_age=%.3f", (double)cli_age_ms(call, "--since") / 1000);
     if (cli_given(call, "--follow"))
         buffer_append_text(target, "&follow=true");
     if (cli_given(call, "--warnings"))

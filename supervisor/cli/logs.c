@@ -25,11 +25,11 @@ static const struct cli_flag flags[] = {
      .max = 10000,
      .help = "the last N lines of each (100, or 10 each of several)"},
     {.name = "--since",
-     .kind = CLI_DURATION,
+     .kind = CLI_AGE,
      .argument = "TIME",
      .min = 0,
      .max = 31536000000.0,
-     .help = "only what is younger than this: 30s, 5m, 2h"},
+     .help = "only what is younger than this, such as 30s, 5m, 2h, or since then: 14:05, 2026-11-23T14:05"},
     {.name = "--timestamps", .letter = 't', .kind = CLI_SWITCH, .help = "the time before each line, to about a second"},
     {.name = NULL},
 };
@@ -99,7 +99,7 @@ static void make_target(const struct cli_call *call, const char *select, struct 
     if (cli_given(call, "--tail"))
         buffer_printf(target, "tail=%s&", cli_text(call, "--tail"));
     if (cli_given(call, "--since"))
-        buffer_printf(target, "max_age=%.3f&", (double)cli_duration_ms(call, "--since") / 1000);
+        buffer_printf(target, "max_age=%.3f&", (double)cli_age_ms(call, "--since") / 1000);
     selection_append(target, select);
 }
 

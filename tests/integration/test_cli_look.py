@@ -195,6 +195,8 @@ def test_logs(farm):
     assert (entry["server_id"], entry["text"]) == (1, "two") and entry["at"]
     assert run(farm, "logs", "-n", "0").stdout == ""
     assert "two" in run(farm, "logs", "--since", "1h").stdout
+    assert "two" in run(farm, "logs", "--since", farm.get("/api/servers/1")["started_at"]).stdout
+    assert "is neither a duration" in error(farm, "logs", "--since", "yesterday", code=USAGE)
     assert "goes with -o table or -o jsonl" in error(farm, "logs", "-f", "-o", "yaml")
 
 
