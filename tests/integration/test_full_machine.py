@@ -7,6 +7,7 @@ import datetime
 import errno
 import json
 import os
+import pathlib
 import resource
 import signal
 import socket
@@ -243,6 +244,8 @@ def test_the_kernel_refuses_a_pidfd(farms):  # noqa: F811
         wait_for(lambda: hits() >= 2, what="some tries")
         assert "cannot watch process" in farm.wait_status(2, "backoff")["error"]
         assert len(farm.processes()) == 3, "no process that nobody watches"
+        children = pathlib.Path(f"/proc/{farm.process.pid}/task/{farm.process.pid}/children").read_text().split()
+        assert len(children) == 2, "and none that nobody has waited for"
     farm.wait_restarted(2, before)
     assert_told_once(farm, "StartsFailed", "cannot watch process")
     wait_recovered(farm, "servers start again")

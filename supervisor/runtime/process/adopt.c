@@ -78,7 +78,7 @@ int process_adopt(struct runtime *runtime, const struct runtime_adoption *adopti
 {
     *adopted = (struct runtime_adopted){0};
     int rc = descriptors_check(DESCRIPTORS_KEPT_BY_STARTS, err);
-    bool ended = false;
+    bool ended = false; /* or about to */
     cleanup_close int pidfd = rc == 0 ? open_process(&adoption->leftover, &ended, err) : rc;
     if (pidfd < 0) {
         adopted->oom_kills = pidfd == -ESRCH ? oom_kills_of_gone(runtime, adoption) : 0;
@@ -86,6 +86,10 @@ int process_adopt(struct runtime *runtime, const struct runtime_adoption *adopti
     }
     struct leaf leaf;
     rc = leaf_adopt(runtime->slice, adoption, pidfd, ended, &leaf, err);
+    if (rc != 0 && !ended && procfs_is_ending(adoption->leftover.pid)) {
+        ended = true; /* where it sat cannot be seen any more, and nothing will be done to it but to await its end */
+        rc = leaf_adopt(runtime->slice, adoption, pidfd, ended, &leaf, err);
+    }
     if (rc != 0) {
         return rc;
     }
