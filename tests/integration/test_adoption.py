@@ -317,6 +317,26 @@ def test_one_that_ended_meanwhile_is_restarted(farms, flags):  # noqa: F811
     ends_well(farm)
 
 
+@needs_root
+def test_one_that_was_frozen_to_be_killed(farms):  # noqa: F811
+    """As a farmd does that kills all of a server, and was killed before it thawed it: it is not paused, it is ended."""
+    farm = farms(servers=2).start()
+    if "enforcement_warning" in farm.get("/api/servers"):
+        pytest.skip("no limits here")
+    before = kill(farm)
+    places = cgroup_directories(before[1]["pid"])
+    if "freezer" in places:
+        (places["freezer"] / "freezer.state").write_text("FROZEN")
+    else:
+        (places[""] / "cgroup.freeze").write_text("1")
+    os.kill(before[1]["pid"], signal.SIGKILL)
+    start(farm)
+    after = farm.wait_restarted(1, before[1])
+    assert after["restarts"] == 1 and after["last_exit"]["reason"] == "ExitUnknown"
+    goes_on(before[2], farm.server(2))
+    ends_well(farm)
+
+
 def test_a_slow_start_goes_on(farms):  # noqa: F811
     farm = farms(servers=1, config=LATE)
     (farm.directory / "late.py").write_text(LATE_PROGRAM.replace("$DIR", str(farm.directory)))

@@ -167,7 +167,9 @@ def no_descriptor_to_be_had(farm, faults, code):
         waiting.sendall(b"GET /api/servers HTTP/1.1\r\nHost: localhost\r\n\r\n")
         os.kill(before[2]["pid"], signal.SIGKILL)
         wait_for(lambda: "servers cannot start" in farm.errors() and "not probed" in farm.errors(), what="both told")
+        tried = hits()
         assert_quiet(farm)
+        assert hits() - tried < 2000, "on a busy machine too little CPU is left for the tries to be seen by that"
         assert all(farm.worker(i).status == 200 for i in (1, 3)), "the servers go on"
         assert hits() > 10
     with waiting:
