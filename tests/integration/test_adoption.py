@@ -34,6 +34,8 @@ while not os.path.exists("$DIR/go"):
 http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 """
 
+STUBBORN_PROGRAM = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + LATE_PROGRAM
+
 LATE = """
 groups:
   - name: late
@@ -318,8 +320,9 @@ def test_one_that_ended_meanwhile_is_restarted(farms, flags):  # noqa: F811
 
 
 @needs_root
-def test_one_that_was_frozen_to_be_killed(farms):  # noqa: F811
-    """As a farmd does that kills all of a server, and was killed before it thawed it: it is not paused, it is ended."""
+@pytest.mark.parametrize("killed", [True, False])
+def test_one_that_was_frozen_to_be_killed(farms, killed):  # noqa: F811
+    """As a farmd does that kills all of a server, and was killed before it thawed it: it is not paused."""
     farm = farms(servers=2).start()
     if "enforcement_warning" in farm.get("/api/servers"):
         pytest.skip("no limits here")
@@ -329,11 +332,40 @@ def test_one_that_was_frozen_to_be_killed(farms):  # noqa: F811
         (places["freezer"] / "freezer.state").write_text("FROZEN")
     else:
         (places[""] / "cgroup.freeze").write_text("1")
-    os.kill(before[1]["pid"], signal.SIGKILL)
+    if killed:
+        os.kill(before[1]["pid"], signal.SIGKILL)
     start(farm)
-    after = farm.wait_restarted(1, before[1])
-    assert after["restarts"] == 1 and after["last_exit"]["reason"] == "ExitUnknown"
+    if killed:
+        after = farm.wait_restarted(1, before[1])
+        assert after["restarts"] == 1 and after["last_exit"]["reason"] == "ExitUnknown"
+    else:
+        goes_on(before[1], farm.wait_status(1, "running"))
+    assert farm.worker(1).status == 200
     goes_on(before[2], farm.server(2))
+    ends_well(farm)
+
+
+@ENFORCE
+def test_one_that_was_being_stopped_is_stopped(farms, flags):  # noqa: F811
+    config = "groups: [{name: a, count: 1, stop_grace: 60s, restart: never, command: [python3, $DIR/stubborn.py]}]\n"
+    farm = farms(servers=1, config=config, flags=flags)
+    (farm.directory / "stubborn.py").write_text(STUBBORN_PROGRAM.replace("$DIR", str(farm.directory)))
+    (farm.directory / "go").touch()
+    farm.start()
+    pid = farm.pids()[1]
+    with farmlib.connect(farm.port) as asking:  # for what will not be answered
+        body = b'{"action": "stop"}'
+        asking.sendall(b"POST /api/servers/1/action HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                       b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        wait_for(lambda: records(farm)[1]["wanted"] == "stopped", what="the stop being recorded")
+        farm.kill()
+    assert alive(pid)
+    start(farm)
+    entry = farm.server(1)
+    assert (entry["status"], entry["error"], entry["restarts"]) == ("stopped", "stopped on request", 0)
+    wait_for(lambda: not alive(pid), what="its end")
+    farm.act(1, "start")
+    farm.act(1, "kill")  # a stop would take its time
     ends_well(farm)
 
 
@@ -412,9 +444,7 @@ def test_a_stop_that_was_cut_short_is_over(farms):  # noqa: F811
     """Ctrl-C and then kill -9: the next farm begins anew, whatever was left of the one before."""
     config = "groups:\n  - {name: slow, count: 1, stop_grace: 60s, restart: never, command: [python3, $DIR/stubborn.py]}\n  - {name: web, count: 2}\n"
     farm = farms(servers=3, config=config)
-    (farm.directory / "stubborn.py").write_text(
-        "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-        + LATE_PROGRAM.replace("$DIR", str(farm.directory)))
+    (farm.directory / "stubborn.py").write_text(STUBBORN_PROGRAM.replace("$DIR", str(farm.directory)))
     (farm.directory / "go").touch()
     farm.start()
     farm.act(2, "stop")

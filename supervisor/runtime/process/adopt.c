@@ -49,12 +49,13 @@ static void find_counters(struct runtime_process *process)
     }
 }
 
-/* One that was frozen only to be killed, by a farmd that did not get to thawing it, is let go to its end. */
+/* One that was frozen only to be killed, by a farmd that did not get to thawing it, is let go: to its end, or on as it was
+ * when that farmd had not even come to the killing. */
 static bool is_paused(struct leaf *leaf, const struct runtime_adoption *adoption)
 {
     const struct slice_ops *ops = leaf->slice->ops;
     bool frozen = ops->frozen(leaf, adoption->paused);
-    if (frozen && procfs_kill_pending(leaf->pid)) {
+    if (frozen && (!adoption->paused || procfs_kill_pending(leaf->pid))) {
         ops->freeze(leaf, false, NULL);
         frozen = false;
     }
