@@ -4,12 +4,13 @@ import os
 import re
 import signal
 import socket
+import subprocess
 
 import pytest
 
 import farmlib
 from adoptlib import change_state, goes_on, kill, records, start
-from farmd_process import alive, cgroup_directories, farms  # noqa: F401
+from farmd_process import FARMD, alive, cgroup_directories, farms  # noqa: F401
 from farmlib import DEADLINE, wait_for
 
 ENFORCE = pytest.mark.parametrize("flags", [[], ["--enforce", "none"]], ids=["enforced", "none"])
@@ -438,6 +439,27 @@ def test_a_next_farmd_that_cannot_serve_leaves_them_alone(farms):  # noqa: F811
     for server_id, entry in farm.servers().items():
         goes_on(before[server_id], entry)
     ends_well(farm)
+
+
+def test_one_of_several_next_ones_takes_over(farms):  # noqa: F811
+    farm = farms(servers=3).start()
+    before = kill(farm)
+    many = [subprocess.Popen([FARMD, *farm.arguments()], cwd=farm.directory, env=farm.env, stdout=subprocess.DEVNULL,
+                             stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    try:
+        wait_for(lambda: [one.poll() for one in many].count(2) == 3, what="all but one of them being refused")
+        [farm.process] = [one for one in many if one.poll() is None]
+        assert all("another farmd" in one.stderr.read() for one in many if one is not farm.process)
+        farm.wait_ready()
+        for server_id, entry in farm.servers().items():
+            goes_on(before[server_id], entry)
+        farm.process.send_signal(signal.SIGTERM)
+        assert farm.process.wait(DEADLINE) == 0
+        assert farm.leftovers() == []
+    finally:
+        for one in many:
+            one.kill()
+            one.communicate()
 
 
 def test_a_stop_that_was_cut_short_is_over(farms):  # noqa: F811
