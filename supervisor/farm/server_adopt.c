@@ -82,7 +82,8 @@ void server_record(const struct server *server, struct state_server *out)
     out->streak_began_ms = server->own->streak_began_ms;
     out->oom_kills = (int64_t)sampler_earlier_oom_kills(server);
     record_last_exit(&server->last_exit, out);
-    snprintf(out->error, sizeof(out->error), "%s", server->error);
+    bool stops = server->lifecycle.state == SERVER_STOPPING && out->wanted == STATE_STOPPED;
+    snprintf(out->error, sizeof(out->error), "%s", stops ? STOPPED_ON_REQUEST : server->error);
     if (server->process)
         record_process(server, out);
 }

@@ -8,6 +8,8 @@
 #include "supervisor/farm/server.h"
 #include "supervisor/farm/state.h"
 
+#define STOPPED_ON_REQUEST "stopped on request" /* the error of one that was stopped by hand */
+
 /* An event on its way and, when somebody asked for it, whom to tell. */
 struct server_request {
     struct server_request *next;
