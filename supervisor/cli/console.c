@@ -137,8 +137,8 @@ void console_next_steps(uint16_t port, size_t servers)
     char where[24] = "";
     if (port != ADDRESS_DEFAULT_PORT)
         snprintf(where, sizeof where, " --api :%u", port);
-    print("%s ps%s · %s inspect%s %zu · %s logs%s -f\n", program, where, program, where,
-          servers < EXAMPLE_SERVER ? servers : EXAMPLE_SERVER, program, where);
+    print("%s ps%s · %s inspect %zu%s · %s logs -f%s\n", program, where, program,
+          servers < EXAMPLE_SERVER ? servers : EXAMPLE_SERVER, where, program, where);
 }
 
 /* --- the ready line --- */

@@ -125,9 +125,15 @@ static void append_use(const cJSON *all, const char *label, const char *now, con
     buffer_append_char(out, '\n');
 }
 
+/* Those in force, or of one without a process those that it will have. */
+static const cJSON *limits_of(const cJSON *server)
+{
+    return get(server, cJSON_IsNumber(get(server, "pid")) ? "limits" : "limits_configured");
+}
+
 static void append_figures(const cJSON *all, const cJSON *server, struct buffer *out)
 {
-    const cJSON *limits = get(server, "limits");
+    const cJSON *limits = limits_of(server);
     char text[VIEW_TEXT], second[VIEW_TEXT], third[VIEW_TEXT], now[VIEW_TEXT + 64];
     double cpu = view_number(limits, "cpu", NAN), memory = view_number(limits, "memory_mb", NAN);
     snprintf(now, sizeof(now), "%s of ", view_percent(server, "cpu_percent", text));
@@ -250,7 +256,7 @@ static int inspect(const struct output *output, struct client *client, const cha
     if (code != CLI_DONE)
         cli_fail(code, "%s", err->message);
     else if (!servers->child)
-        fprintf(stderr, "farmd: no server is %s\n", select);
+        selection_tell_nobody(select);
     if (code == CLI_DONE)
         code = show(output, answer);
     cJSON_Delete(answer);

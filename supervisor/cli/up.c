@@ -310,18 +310,17 @@ static int run_farm(struct up *up, struct settings *settings)
     return CLI_DONE;
 }
 
-/* A farmd may have left this process to this one by exec, by the number of a descriptor: then its name is that number. */
+/* A farmd may have left this process to this one by exec. By the number of a descriptor, or as /proc/self/exe: without
+ * this its name among the processes would be that. */
 static int take_handover(struct up *up)
 {
     struct error err;
+    prctl(PR_SET_NAME, "farmd");
     int code = handover_take(&up->handover, &err);
     if (code < 0) {
         return cli_fail(CLI_USAGE, "%s", err.message);
     }
     up->is_next = code > 0;
-    if (up->is_next) {
-        prctl(PR_SET_NAME, "farmd");
-    }
     return CLI_DONE;
 }
 

@@ -281,6 +281,16 @@ static bool policy_wants_restart(const struct server *server)
     return false;
 }
 
+/* One whose end nobody saw "ended", which is true of the others, too. */
+static void note_streak(struct server *server)
+{
+    struct server_private *own = server->own;
+    enum event_reason reason = server->last_exit.reason;
+    bool differs = reason != own->streak_reason && reason != REASON_EXIT_UNKNOWN;
+    own->streak_is_mixed = server->backoff.failures > 1 && (own->streak_is_mixed || differs);
+    own->streak_reason = reason;
+}
+
 enum lifecycle_verdict server_judge(struct server *server)
 {
     struct server_private *own = server->own;
@@ -292,6 +302,7 @@ enum lifecycle_verdict server_judge(struct server *server)
     int64_t healthy_ms = server->running_since_ms ? server_healthy_ms(server, now_ms) : 0;
     struct backoff_decision decision =
         backoff_next(&server->backoff, server->group->restart_profile, now_ms, ran_ms, healthy_ms, random_bits());
+    note_streak(server);
     if (server->backoff.failures <= 1)
         own->streak_began_ms = now_ms;
     own->retry_delay_ms = decision.delay_ms;
@@ -315,7 +326,9 @@ static void describe_streak(const struct server *server, char *out, size_t size)
     units_format_duration(span, clock_monotonic_ms() - own->streak_began_ms);
     const char *verb = verbs[server->last_exit.reason];
     const char *detail = own->ending + strlen(verb);
-    if (detail[0] == ':')
+    if (own->streak_is_mixed)
+        put(out, size, "%s; ended %u times in %s", own->ending, times, span);
+    else if (detail[0] == ':')
         put(out, size, "%s%s (%u times in %s)", verb, detail, times, span);
     else
         put(out, size, "%s %u times in %s%s", verb, times, span, detail);

@@ -72,6 +72,7 @@ const char *output_paint(const struct output *output, enum paint paint)
     static const char *const codes[] = {
         [PAINT_PLAIN] = "",         [PAINT_GOOD] = "\033[32m", [PAINT_WARN] = "\033[33m",
         [PAINT_BAD] = "\033[1;31m", [PAINT_FAINT] = "\033[2m", [PAINT_STRONG] = "\033[1m",
+        [PAINT_CYAN] = "\033[36m",  [PAINT_BLUE] = "\033[34m", [PAINT_MAGENTA] = "\033[35m",
     };
     return output->colour ? codes[paint] : "";
 }
