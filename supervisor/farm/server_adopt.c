@@ -115,6 +115,7 @@ void server_restore(struct server *server, const struct state_server *was)
     server->restarts = (unsigned)or_zero(was->restarts);
     server->backoff.failures = (unsigned)or_zero(was->failures);
     own->streak_began_ms = or_zero(was->streak_began_ms);
+    own->streak_reason = was->exit_reason;
     server->limits_overridden = was->limits_by_hand == 1;
     if (server->limits_overridden)
         server->limits = was->limits;
