@@ -228,7 +228,7 @@ DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/farmd
 UNITDIR = $(DESTDIR)$(if $(filter /usr,$(PREFIX)),/usr/lib,$(PREFIX)/lib)/systemd/system
 MAN1 := $(wildcard docs/*.1)
 MAN5 := $(wildcard docs/*.5)
-DOC_FILES := $(wildcard docs/farm.yaml docs/settings.md docs/cli.md docs/migrating.md docs/CHANGELOG.md) README.md LICENSE
+DOC_FILES := docs/farm.yaml $(filter-out docs/contributing.md,$(wildcard docs/*.md)) README.md LICENSE
 
 docs: build ## write docs/cli.md and the commands' part of docs/farmd.1 from farmd's own tables
 	$(Q)$(FARMD) help --format markdown >docs/cli.md
@@ -241,7 +241,7 @@ install: build ## install under PREFIX (/usr/local), below DESTDIR
 	$(Q)install -m 755 $(WORKER) $(LIBEXECDIR)/farm-worker
 	$(Q)$(if $(MAN1),install -m 644 $(MAN1) $(MANDIR)/man1)
 	$(Q)$(if $(MAN5),install -m 644 $(MAN5) $(MANDIR)/man5)
-	$(Q)install -m 644 $(wildcard $(DOC_FILES)) $(DOCDIR)
+	$(Q)install -m 644 $(DOC_FILES) $(DOCDIR)
 	$(Q)sed 's|/usr/local/bin/|$(PREFIX)/bin/|g' docs/farmd.service >$(UNITDIR)/farmd.service
 	$(Q)chmod 644 $(UNITDIR)/farmd.service
 

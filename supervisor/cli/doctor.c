@@ -4,6 +4,7 @@
 #include "supervisor/cli/verbs.h"
 
 #include "core/memory.h"
+#include "core/streams.h"
 #include "supervisor/config/settings.h"
 #include "supervisor/farm/lock.h"
 #include "supervisor/farm/paths.h"
@@ -75,7 +76,7 @@ static void print_finding(const struct doctor_finding *finding, bool colour)
 
 static int print_findings(const struct doctor_finding *findings, size_t count, unsigned servers)
 {
-    bool colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+    bool colour = streams_colour(STDOUT_FILENO);
     size_t bad = 0;
     printf("farmd " FARMD_VERSION ": this machine and a farm of %u server%s\n", servers, servers == 1 ? "" : "s");
     for (size_t i = 0; i < count; i++) {

@@ -182,6 +182,12 @@ static void append_log(const cJSON *all, struct buffer *out)
     }
 }
 
+static const char *health_words(const cJSON *server)
+{
+    const char *health = view_health(server);
+    return strcmp(health, "unknown") == 0 ? "not probed yet" : health;
+}
+
 static void append_server(const struct output *output, const cJSON *all, struct buffer *out)
 {
     const cJSON *server = get(all, "server");
@@ -192,7 +198,7 @@ static void append_server(const struct output *output, const cJSON *all, struct 
                   output_unpaint(output, PAINT_STRONG), output_paint(output, state), view_text(server, "status"),
                   output_unpaint(output, state));
     if (strcmp(view_health(server), "-") != 0)
-        buffer_printf(out, ", %s%s%s", output_paint(output, health), view_health(server),
+        buffer_printf(out, ", %s%s%s", output_paint(output, health), health_words(server),
                       output_unpaint(output, health));
     bool runs = strcmp(view_text(server, "status"), "running") == 0;
     buffer_printf(out, "%s%s   %s\n", runs ? " for " : ": ", view_since(server, now_us, text),

@@ -57,10 +57,11 @@ void server_note_cause(struct server *server, enum lifecycle_event event)
     } else if (event == EVENT_LIVENESS_FAILED) {
         own->has_cause = true;
         own->cause = REASON_LIVENESS_FAILED;
+        bool waited = strcmp(server->health_error, "timeout") == 0;
         units_format_duration(text, liveness->timeout_ms);
         events_add(events, REASON_LIVENESS_FAILED, server->id,
-                   "%s unhealthy: %u probes failed in a row (%s, %s each); killed", server->name, liveness->retries,
-                   server->health_error, text);
+                   "%s unhealthy: %u probes failed in a row (%s%s%s%s); killed", server->name, liveness->retries,
+                   server->health_error, waited ? ", " : "", waited ? text : "", waited ? " each" : "");
     }
 }
 
@@ -98,11 +99,20 @@ static const char *signal_name(int signal)
     return name ? name : "?";
 }
 
+/* What a server said before it gave up, "error ENAME text", without what is for programs. */
+static const char *words_of(const struct runtime_exit *exit)
+{
+    const char *name = strchr(exit->detail, ' ');
+    const char *text = name != NULL ? strchr(name + 1, ' ') : NULL;
+    return text != NULL ? text + 1 : exit->detail;
+}
+
 static void describe_exit(const struct runtime_exit *exit, char *out, size_t size)
 {
+    const char *said = words_of(exit);
     switch (exit->kind) {
     case RUNTIME_EXIT_CODE:
-        put(out, size, "exit %d%s%s", exit->exit_code, exit->detail[0] ? ", " : "", exit->detail);
+        put(out, size, "exit %d%s%s", exit->exit_code, said[0] ? ", " : "", said);
         break;
     case RUNTIME_EXIT_SIGNAL:
         put(out, size, "signal %d, SIG%s", exit->signal, signal_name(exit->signal));
@@ -131,7 +141,7 @@ static void describe(const struct server *server, enum event_reason reason, bool
     } else if (reason == REASON_PORT_TAKEN) {
         describe_port_holder(server, out, size);
     } else if (reason == REASON_START_FAILED) {
-        put(out, size, "%s", own->exit.detail);
+        put(out, size, "%s", words_of(&own->exit));
     } else if (reason == REASON_OOM_KILLED) {
         units_format_size(text, server->limits.memory);
         put(out, size, "at its limit of %s", text);

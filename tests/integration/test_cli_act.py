@@ -168,7 +168,7 @@ def test_set(farm):
         "2 servers changed in")
     limits = [entry["limits_configured"] for entry in farm.servers().values()]
     assert [(one["cpu"], one["memory_mb"]) for one in limits] == [(0.25, 128), (0.25, 128), (0.5, 256), (0.5, 256)]
-    done = run(farm, "set", "1", "--memory", "8M", code=FAILED)
+    done = run(farm, "set", "1", "--memory-reservation", "200M", code=FAILED)
     assert "memory_reservation" in done.stderr
     run(farm, "set", "all", "--cpu", "0.5", "--memory", "256M", "--memory-reservation", "128M", "--pids", "100",
         "--cpu-reservation", "0.1")

@@ -3,6 +3,7 @@
  */
 #include "supervisor/cli/frame/output.h"
 
+#include "core/streams.h"
 #include "supervisor/cli/frame/render.h"
 
 #include <cjson/cJSON.h>
@@ -49,10 +50,8 @@ void output_measure(struct output *output)
 
 void output_look(struct output *output)
 {
-    const char *no_colour = getenv("NO_COLOR"), *kind = getenv("TERM");
     output->terminal = isatty(STDOUT_FILENO);
-    bool dumb = !kind || strcmp(kind, "dumb") == 0;
-    output->colour = output->terminal && !dumb && (!no_colour || no_colour[0] == '\0');
+    output->colour = streams_colour(STDOUT_FILENO);
     output_measure(output);
 }
 
