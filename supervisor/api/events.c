@@ -113,6 +113,15 @@ static size_t choose(const struct events *events, const struct wanted *wanted, c
     return limit;
 }
 
+/* A number that has not come yet is an earlier farmd's, since they begin anew with each: then everything is new. */
+static bool of_an_earlier_farmd(const struct events *events, struct wanted *wanted)
+{
+    if (wanted->since <= (int64_t)events_last_id(events))
+        return false;
+    wanted->since = 0;
+    return true;
+}
+
 /* --- at once --- */
 
 static void respond_events(struct http_request *request, const struct event *const *list, size_t count, uint64_t last,
@@ -136,15 +145,15 @@ static void respond_events(struct http_request *request, const struct event *con
     respond_json(request, 200, &out);
 }
 
-static void list_events(struct http_request *request, const struct events *events, const struct wanted *wanted)
+static void list_events(struct http_request *request, const struct events *events, struct wanted *wanted)
 {
     const struct event *list[EVENTS_CAPACITY];
-    bool lost = false;
+    bool lost = false, restarted = of_an_earlier_farmd(events, wanted);
 
     size_t count = choose(events, wanted, list, &lost);
     /* Where a client goes on: behind what it was given, or behind everything when nothing was held back. */
     uint64_t last = count > 0 && count == (size_t)wanted->limit ? list[count - 1]->id : events_last_id(events);
-    respond_events(request, list, count, last, wanted->has_since && lost);
+    respond_events(request, list, count, last, wanted->has_since && (lost || restarted));
 }
 
 /* --- as they happen --- */
@@ -233,8 +242,7 @@ static void set_beginning(struct http_request *request, const struct events *eve
 
     if (seen >= 0 || wanted->has_since) {
         wanted->since = seen >= 0 ? seen : wanted->since;
-        if (wanted->since > last_id)
-            wanted->since = 0; /* of an earlier farmd: the numbers have begun anew */
+        of_an_earlier_farmd(events, wanted);
         return;
     }
     const struct event *list[EVENTS_CAPACITY];

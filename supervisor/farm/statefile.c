@@ -58,19 +58,31 @@ static int set_aside(const char *path, const struct error *why, struct error *er
                      why->message, path);
 }
 
-int statefile_load(const char *path, struct state **state, struct error *err)
+static int read_state(const char *path, struct state **state, struct error *why)
 {
     struct buffer text = BUFFER_EMPTY;
-    struct error why = {0};
     struct state *found = NULL;
-    int code = read_text(path, &text, &why);
+    int code = read_text(path, &text, why);
     if (code > 0)
-        code = state_parse(text.data, text.length, &found, &why);
+        code = state_parse(text.data, text.length, &found, why);
     buffer_done(&text);
     if (code < 0)
-        return set_aside(path, &why, err);
+        return code;
     *state = found;
     return 0;
+}
+
+int statefile_load(const char *path, struct state **state, struct error *err)
+{
+    struct error why = {0};
+    int code = read_state(path, state, &why);
+    return code < 0 ? set_aside(path, &why, err) : 0;
+}
+
+int statefile_look(const char *path, struct state **state)
+{
+    struct error ignored = {0};
+    return read_state(path, state, &ignored);
 }
 
 /* --- writing --- */
