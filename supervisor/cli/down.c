@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/units.h"
+#include "supervisor/cli/purge.h"
 #include "supervisor/farm/farm.h"
 #include "supervisor/farm/lock.h"
 #include "supervisor/farm/paths.h"
@@ -197,11 +198,32 @@ static int bring_down(int argc, char **argv, bool *stopped)
     return code;
 }
 
+/* Behind a farm that is down; AGAIN when a farmd has started meanwhile. */
+static int purge_files(int argc, char **argv)
+{
+    struct settings *settings;
+    struct farm_paths paths;
+    struct error err;
+    if (settings_load(argc, argv, &settings, &err) < 0)
+        return cli_fail(CLI_USAGE, "%s", err.message);
+    farm_paths_init(&paths, settings);
+    int removed = purge(settings, &paths, &err);
+    if (removed >= 0)
+        say("removed %d file%s of logs and history in %s\n", removed, removed == 1 ? "" : "s", settings->state_dir);
+    farm_paths_done(&paths);
+    settings_free(settings);
+    if (removed == -EBUSY)
+        return AGAIN;
+    return removed < 0 ? cli_fail(CLI_FAILED, "%s", err.message) : CLI_DONE;
+}
+
 static int run(const struct cli_call *call)
 {
     bool stopped = false;
     for (int i = 0; i < TRIES; i++) {
         int code = bring_down(call->settings_argc, call->settings_argv, &stopped);
+        if (code == CLI_DONE && cli_given(call, "--purge"))
+            code = purge_files(call->settings_argc, call->settings_argv);
         if (code != AGAIN)
             return code;
         poll(NULL, 0, TRY_AGAIN_MS);
@@ -209,17 +231,26 @@ static int run(const struct cli_call *call)
     return cli_fail(CLI_FAILED, "farmds start here again and again\n  fix: end what starts them");
 }
 
+static const struct cli_flag flags[] = {
+    {.name = "--purge", .kind = CLI_SWITCH, .help = "remove its logs and its history (events, load tests) too"},
+    {.name = NULL},
+};
+
 const struct cli_verb verb_down = {
     .name = "down",
     .section = SECTION_RUN,
     .takes_settings = true,
+    .flag_sets = {flags},
     .summary = "stop the farm, also one whose farmd is gone",
     .details =
         "Stops the farm of the state directory that the settings name (--state-dir): tells its farmd to stop and "
         "waits until it has. A second `farmd down` meanwhile doesn't wait for servers to finish. When the farmd "
         "has died, it stops the servers that were left, in order and within their grace, and removes their "
-        "cgroups and files; logs stay. Exit code 0: nothing of the farm runs any more; 1: something does, and "
+        "cgroups and files. Logs and history stay, unless --purge removes them. Exit code 0: nothing of the farm runs "
+        "any more; 1: something does, and "
         "why; 2: the settings are wrong.",
-    .examples = (const struct cli_example[]){{"down", "the farm of these settings"}, {NULL, NULL}},
+    .examples = (const struct cli_example[]){{"down", "the farm of these settings"},
+                                             {"down --purge", "and nothing of it stays on the disk"},
+                                             {NULL, NULL}},
     .run = run,
 };

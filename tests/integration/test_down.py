@@ -214,6 +214,48 @@ def test_state_file_that_is_broken(farms):  # noqa: F811
     assert_down(farm, "removed what a farmd that is gone had left")
 
 
+# --- logs and history ---
+
+
+def test_logs_and_history_stay(farms):  # noqa: F811
+    farm = farms(servers=2).start()
+    assert_down(farm, "stopped")
+    assert (farm.state_dir / "logs" / "server-1.log").exists() and (farm.state_dir / "history.db").exists()
+
+
+def test_purge_leaves_nothing(farms):  # noqa: F811
+    farm = farms(servers=2).start()
+    result = down(farm, *farm.arguments(), "--purge")
+    assert result.returncode == 0 and "logs and history" in result.stdout, result
+    assert farm.leftovers() == [] and not farm.state_dir.exists()
+    result = down(farm, *farm.arguments(), "--purge")
+    assert result.returncode == 0 and "removed 0 files" in result.stdout, result
+
+
+def test_purge_behind_a_farmd_that_was_killed(farms):  # noqa: F811
+    farm = farms(servers=2).start()
+    kill_farmd(farm)
+    result = down(farm, *farm.arguments(), "--purge")
+    assert result.returncode == 0 and "stopped 2 servers" in result.stdout, result
+    assert farm.leftovers() == [] and not farm.state_dir.exists()
+
+
+def test_purge_leaves_what_is_not_ours(farms, tmp_path):  # noqa: F811
+    farm = farms(servers=1).start()
+    assert_down(farm, "stopped")
+    outside = tmp_path / "outside"
+    outside.write_text("x")
+    mine = [farm.state_dir / "notes", farm.state_dir / "logs" / "notes.log", farm.state_dir / "history.db.broken" / "x"]
+    for path in mine:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("x")
+    (farm.state_dir / "logs" / "server-9.log").symlink_to(outside)
+    result = down(farm, *farm.arguments(), "--purge")
+    assert result.returncode == 0, result
+    assert all(path.exists() for path in [outside, *mine])
+    assert not (farm.state_dir / "logs" / "server-1.log").exists() and not (farm.state_dir / "history.db").exists()
+
+
 # --- nothing else ---
 
 
