@@ -1,78 +1,81 @@
 /*
- * See purge.h. Only names that farmd itself gives are removed, and no link is followed: a state directory may be anywhere.
+ * See purge.h.
  */
 #include "supervisor/cli/purge.h"
 
 #include "core/memory.h"
-#include "supervisor/farm/lock.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
-#include <string.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-static const char *const LOGS[] = {"server-[0-9]*.log", "server-[0-9]*.log.*", "farmd.log", NULL};
-static const char *const STATE[] = {"history.db",   "history.db-*",   "history.db.*",
-                                    "state.broken", "state.broken.*", NULL};
+#define DISK_BLOCK 512 /* the unit of st_blocks */
 
-static bool is_ours(const char *name, const char *const *patterns)
+/* What farmd makes below the state directory, but for the lock and the state, which go when a farm has stopped. */
+static const struct {
+    const char *directory;
+    const char *name; /* a pattern of fnmatch */
+} leftovers[] = {
+    {"./logs", "server-[0-9]*.log"},
+    {"./logs", "farmd.log"},
+    {".", "history.db*"}, /* with what SQLite puts beside it */
+    {".", "state.broken*"},
+};
+
+/* Descriptor of a directory below another one; -ENOENT is fine. */
+static int open_directory(int parent, const char *name)
 {
-    for (; *patterns; patterns++) {
-        if (fnmatch(*patterns, name, 0) == 0)
-            return true;
-    }
-    return false;
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return fd < 0 ? -errno : fd;
 }
 
-/* A directory of such a name was set aside, and is not ours. */
-static int remove_in(const char *directory, const char *const *patterns, struct error *err)
+static int remove_file(int directory, const char *name, struct purged *purged)
 {
-    cleanup_close int fd = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    int copy = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1, removed = 0;
-    DIR *entries = copy >= 0 ? fdopendir(copy) : NULL;
+    struct stat st;
+    if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || unlinkat(directory, name, 0) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    purged->files++;
+    purged->bytes += (uint64_t)st.st_blocks * DISK_BLOCK;
+    return 0;
+}
 
-    if (!entries) {
-        int code = errno;
-        if (copy >= 0)
-            close(copy);
-        return code == ENOENT ? 0 : error_set_errno(err, code, "opening %s", directory);
-    }
-    for (const struct dirent *entry; removed >= 0 && (entry = readdir(entries));) {
-        if (!is_ours(entry->d_name, patterns))
+static int remove_matching(int state, size_t row, struct purged *purged, struct error *err)
+{
+    const char *directory = leftovers[row].directory;
+    int code = 0;
+    cleanup_close int fd = open_directory(state, directory);
+    if (fd < 0)
+        return fd == -ENOENT ? 0 : error_set_errno(err, -fd, "cannot look into %s", directory);
+    DIR *dir = fdopendir(fd);
+    if (!dir)
+        return error_set_errno(err, errno, "cannot look into %s", directory);
+    fd = -1; /* it is the stream's now */
+    for (struct dirent *entry; code == 0 && (entry = readdir(dir)) != NULL;) {
+        if (fnmatch(leftovers[row].name, entry->d_name, FNM_PERIOD) != 0)
             continue;
-        if (unlinkat(fd, entry->d_name, 0) == 0)
-            removed++;
-        else if (errno != ENOENT && errno != EISDIR)
-            removed = error_set_errno(err, errno, "removing %s/%s", directory, entry->d_name);
+        code = remove_file(dirfd(dir), entry->d_name, purged);
+        if (code < 0)
+            error_set_errno(err, -code, "cannot remove %s/%s", directory, entry->d_name);
     }
-    closedir(entries);
-    return removed;
+    closedir(dir);
+    return code;
 }
 
-static int remove_all(const struct settings *settings, struct error *err)
+int purge_state(const char *state_dir, struct purged *purged, struct error *err)
 {
-    cleanup_free char *logs = xasprintf("%s/logs", settings->state_dir);
-    int of_logs = remove_in(logs, LOGS, err);
-    if (of_logs < 0)
-        return of_logs;
-    int of_state = remove_in(settings->state_dir, STATE, err);
-    if (of_state < 0)
-        return of_state;
-    rmdir(logs); /* both stay where something else is in them */
-    return of_logs + of_state;
-}
-
-int purge(const struct settings *settings, const struct farm_paths *paths, struct error *err)
-{
-    if (access(settings->state_dir, F_OK) < 0 && errno == ENOENT)
-        return 0;
-    int lock = lock_take(paths->lock, err);
-    if (lock < 0)
-        return lock;
-    int removed = remove_all(settings, err);
-    lock_release(paths->lock, lock);
-    rmdir(settings->state_dir);
-    return removed;
+    *purged = (struct purged){0};
+    cleanup_close int state = open_directory(AT_FDCWD, state_dir);
+    if (state < 0)
+        return state == -ENOENT ? 0 : error_set_errno(err, -state, "cannot look into the directory %s", state_dir);
+    for (size_t row = 0; row < ARRAY_SIZE(leftovers); row++) {
+        int code = remove_matching(state, row, purged, err);
+        if (code < 0)
+            return code;
+    }
+    unlinkat(state, "logs", AT_REMOVEDIR); /* unless there is something of somebody else's in it */
+    return 0;
 }

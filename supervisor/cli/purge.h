@@ -1,15 +1,21 @@
 /*
- * `farmd down --purge`: what a stopped farm leaves on purpose.
+ * Removes what a farm leaves behind when it is down: logs, history and what was set aside. Only files that farmd itself
+ * makes; others in its directories stay, and the directories with them.
  */
 #ifndef SUPERVISOR_CLI_PURGE_H
 #define SUPERVISOR_CLI_PURGE_H
 
 #include "core/error.h"
-#include "supervisor/config/settings.h"
-#include "supervisor/farm/paths.h"
 
-/* Removes the logs, the history and what was set aside of a farm that nobody runs, and the state directory when nothing
- * else is in it. Returns the number of files; -EBUSY when a farmd has just started. Files of others stay. */
-int purge(const struct settings *settings, const struct farm_paths *paths, struct error *err);
+#include <stdint.h>
+
+struct purged {
+    unsigned files;
+    uint64_t bytes; /* that they took on the disk */
+};
+
+/* The caller holds the lock of the state directory. On failure some files may be gone; `err` names the first that is
+ * not. */
+int purge_state(const char *state_dir, struct purged *purged, struct error *err);
 
 #endif
