@@ -1,3 +1,5 @@
+import { lazy, Suspense } from 'react';
+import { usePlace } from './state/place';
 import { ActionBar } from './views/actions/ActionBar';
 import { Dialogs } from './views/actions/Dialogs';
 import { FarmView } from './views/farm/FarmView';
@@ -9,6 +11,18 @@ import { Side } from './views/server/Side';
 import { Notices } from './views/top/Notices';
 import { Summary } from './views/top/Summary';
 import { TopBar } from './views/top/TopBar';
+
+/** Loaded when it is opened for the first time. */
+const LoadPanel = lazy(() => import('./views/load/LoadPanel').then((module) => ({ default: module.LoadPanel })));
+
+function Panel() {
+  const isOpen = usePlace((place) => place.panel === 'load');
+  return isOpen ? (
+    <Suspense>
+      <LoadPanel />
+    </Suspense>
+  ) : null;
+}
 
 export function App() {
   useKeys();
@@ -25,6 +39,7 @@ export function App() {
       <Summary />
       <Dialogs />
       <Help />
+      <Panel />
     </ShownProvider>
   );
 }

@@ -2,7 +2,14 @@
 // `data-focus` marks what has the focus at first.
 import { useEffect, useRef, type ReactNode } from 'react';
 
-export function Dialog({ title, onClose, children }: { title: string; onClose: () => void; children: ReactNode }) {
+interface DialogProps {
+  title: string;
+  size?: 'wide';
+  onClose: () => void;
+  children: ReactNode;
+}
+
+export function Dialog({ title, size, onClose, children }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     const dialog = ref.current;
@@ -16,13 +23,19 @@ export function Dialog({ title, onClose, children }: { title: string; onClose: (
     <dialog
       ref={ref}
       aria-label={title}
+      data-size={size}
       onCancel={(event) => {
         event.preventDefault();
         onClose();
       }}
       onClick={(event) => event.target === ref.current && onClose()}
     >
-      <h2>{title}</h2>
+      <div className="dialog-head">
+        <h2>{title}</h2>
+        <button type="button" data-tone="plain" aria-label="close this" onClick={onClose}>
+          ✕
+        </button>
+      </div>
       {children}
     </dialog>
   );
