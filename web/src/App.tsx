@@ -8,6 +8,7 @@ import { ShownProvider } from './views/farm/useArrangement';
 import { Help } from './views/help/Help';
 import { useKeys } from './views/help/useKeys';
 import { Side } from './views/server/Side';
+import { Timeline } from './views/timeline/Timeline';
 import { Notices } from './views/top/Notices';
 import { Summary } from './views/top/Summary';
 import { TopBar } from './views/top/TopBar';
@@ -35,6 +36,7 @@ export function App() {
         <FarmView />
         <Side />
         <ActionBar />
+        <Timeline />
       </div>
       <Summary />
       <Dialogs />

@@ -7,6 +7,7 @@ import type { FarmEvent } from './protocol';
 
 const KEPT = 3000;
 const ASKED = 1000;
+const HOUR_S = 3600; // that the timeline shows
 
 class Events {
   private list: readonly FarmEvent[] = [];
@@ -39,8 +40,11 @@ class Events {
     if (this.isAsking) return;
     this.isAsking = true;
     try {
-      const { events } = await ask(api.GET('/api/events', { params: { query: { limit: ASKED } } }));
-      this.add(events);
+      const [latest, warnings] = await Promise.all([
+        ask(api.GET('/api/events', { params: { query: { limit: ASKED } } })),
+        ask(api.GET('/api/events', { params: { query: { limit: ASKED, warnings: true, max_age: HOUR_S } } })),
+      ]);
+      this.add([...latest.events, ...warnings.events]);
     } catch {
       // The connection's own state says that farmd doesn't answer; with the next sign of life this is tried again.
     }
@@ -50,7 +54,7 @@ class Events {
   private add(events: readonly FarmEvent[]): void {
     // Numbers begin anew with another farmd: what an earlier one told stays, in the order of time.
     const known = new Set(this.list.map(keyOf));
-    const fresh = events.filter((event) => !known.has(keyOf(event)));
+    const fresh = events.filter((event) => !known.has(keyOf(event)) && known.add(keyOf(event)));
     if (fresh.length === 0) return;
     this.list = [...this.list, ...fresh].sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : a.id - b.id)).slice(-KEPT);
     this.listeners.forEach((listener) => listener());

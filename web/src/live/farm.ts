@@ -17,7 +17,7 @@ const ONCE_SECONDS = 5;
 
 class Farm {
   readonly trail = new Trail();
-  private live: Table | null = null;
+  private present: Table | null = null;
   private past: Table | null = null;
   private readonly listeners = new Set<Listener>();
   private readonly rowListeners = new Map<number, Set<Listener>>();
@@ -26,7 +26,10 @@ class Farm {
   private once = true; // one table is wanted even when updates are off
 
   /** What is to be shown: the farm now, or as it was. */
-  table = (): Table | null => this.past ?? this.live;
+  table = (): Table | null => this.past ?? this.present;
+
+  /** The farm as it is, whatever is shown. */
+  live = (): Table | null => this.present;
 
   isPast = (): boolean => this.past !== null;
 
@@ -89,8 +92,8 @@ class Farm {
       this.take(message.table, null);
       this.tellEvents(null);
     } else if (message.type === 'patch') {
-      if (!this.live) return;
-      this.take(applyPatch(this.live, message.patch), this.live.changed);
+      if (!this.present) return;
+      this.take(applyPatch(this.present, message.patch), this.present.changed);
       if (message.patch.events === null || message.patch.events.length) this.tellEvents(message.patch.events);
     } else if (message.type === 'life') {
       useConnection.setState({ lifeAt: message.at });
@@ -100,7 +103,7 @@ class Farm {
   }
 
   private take(table: Table, changedBefore: Float64Array | null): void {
-    this.live = table;
+    this.present = table;
     if (this.once) {
       this.once = false;
       this.want();

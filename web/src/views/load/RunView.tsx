@@ -85,6 +85,8 @@ export function RunView({ id, onEnd, onBack }: { id: string; onEnd: () => void; 
   const [refused, setRefused] = useState('');
   if (!run) return <p className={problem ? 'problem' : 'dim'}>{problem || 'Asking for it…'}</p>;
   const isRunning = run.status === 'running';
+  // The last second is seldom a whole one.
+  const whole = run.result ? points.filter((point) => point.second < Math.floor(run.seconds)) : points;
   const from = Date.parse(run.result?.measured_from ?? run.started_at) / 1000;
   return (
     <section className="load-run" aria-label="load test">
@@ -111,7 +113,7 @@ export function RunView({ id, onEnd, onBack }: { id: string; onEnd: () => void; 
       <Verdicts run={run} />
       <Times run={run} />
       {run.result?.engine.saturated && <p className="problem">The client was the limit: {plain(run.result.engine.saturated_why ?? '')}</p>}
-      <Curves points={points} from={from} />
+      <Curves points={whole} from={from} />
       {run.result && <Targets targets={run.result.targets} />}
     </section>
   );

@@ -14,6 +14,7 @@ export function isStale(connection: ConnectionStore, interval: number, now: numb
   return connection.lifeAt > 0 && now - connection.lifeAt > STALE_INTERVALS * 1000 * Math.max(interval, 5 / STALE_INTERVALS);
 }
 
+/** Of the farm as it is; the timeline says when it is not what is shown. */
 function standing(connection: ConnectionStore, interval: number, paused: boolean, now: number): [Kind, string] {
   const age = connection.lifeAt ? `${duration((now - connection.lifeAt) / 1000)} ago` : '';
   if (paused) return ['paused', `paused, ${age || 'nothing yet'}`];
