@@ -48,6 +48,32 @@ const VIEWS = {
       await page.getByRole('row', { name: /memory limit/ }).waitFor();
     },
   },
+  load: { path: '/?panel=load', ready: (page) => page.getByRole('button', { name: /^load all/ }).waitFor() },
+  'load-test': {
+    path: '/?panel=load',
+    ready: async (page) => {
+      await page.locator('#load-requests').fill('300');
+      await page.locator('#load-thresholds').fill('p99<1us');
+      await page.getByRole('button', { name: /^load all/ }).click();
+      await page.getByText('✕ fails').waitFor();
+    },
+  },
+  'health-check': {
+    path: '/?panel=load',
+    ready: async (page) => {
+      await page.getByRole('tab', { name: 'health check' }).click();
+      await page.getByRole('button', { name: /^probe/ }).click();
+      await page.getByText(/\d+ healthy, \d+ degraded, \d+ not/).waitFor();
+    },
+  },
+  past: {
+    path: '/',
+    ready: async (page) => {
+      await page.locator('.card').nth(11).waitFor();
+      await page.getByRole('slider').press('PageUp');
+      await page.getByText('as it was at').waitFor();
+    },
+  },
   help: { path: '/?panel=help', ready: (page) => page.getByRole('dialog').waitFor() },
 };
 

@@ -18,6 +18,7 @@ const TICK_MS = 10 * 60_000;
 const STEP_MS = 10_000;
 const NOW_MS = 5000; // nearer than this to the right end is now
 const LEFT = 74; // px for the lanes' names
+const RIGHT = 10; // px, so that what is new isn't cut off
 const LANES = { tests: 12, servers: 32, farm: 52, axis: 68 };
 const HEIGHT = 76;
 
@@ -28,7 +29,7 @@ interface Span {
 }
 
 function xOf({ from, to, width }: Span, at: number): number {
-  return LEFT + (Math.max(0, Math.min(1, (at - from) / (to - from))) * (width - LEFT));
+  return LEFT + (Math.max(0, Math.min(1, (at - from) / (to - from))) * (width - LEFT - RIGHT));
 }
 
 function Marks({ marks, y }: { marks: readonly Mark[]; y: number }) {
@@ -107,7 +108,7 @@ export function Timeline() {
   const span = useMemo(() => ({ from: to - HOUR_MS, to, width }), [to, width]);
   const { ofServers, ofFarm } = useMemo(() => {
     const worth = events.filter(isWorthAMark);
-    const mark = (wanted: boolean): Mark[] => marksOf(worth.filter((event) => isOfFarm(event) === wanted), span.from, span.to, width - LEFT);
+    const mark = (wanted: boolean): Mark[] => marksOf(worth.filter((event) => isOfFarm(event) === wanted), span.from, span.to, width - LEFT - RIGHT);
     return { ofServers: mark(false), ofFarm: mark(true) };
   }, [events, span, width]);
 
@@ -121,7 +122,7 @@ export function Timeline() {
     if (event.type === 'pointerdown') event.currentTarget.setPointerCapture(event.pointerId);
     else if (!event.currentTarget.hasPointerCapture(event.pointerId)) return;
     const x = event.clientX - event.currentTarget.getBoundingClientRect().left;
-    show(span.from + ((x - LEFT) / (width - LEFT)) * HOUR_MS);
+    show(span.from + ((x - LEFT) / (width - LEFT - RIGHT)) * HOUR_MS);
   }
 
   function onKeyDown(event: KeyboardEvent): void {
