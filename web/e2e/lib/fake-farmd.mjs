@@ -9,6 +9,11 @@ import { generatedFarm } from './generated.mjs';
 const DIST = fileURLToPath(new URL('../../dist/', import.meta.url));
 const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/** What a farm answers to which nothing has happened. */
+const EMPTY = {
+  '/api/events': { events: [], last_id: 0, lost: false },
+  '/api/load-tests': { load_tests: [], complete: true },
+};
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
 
 function serveFile(path, response) {
@@ -51,9 +56,9 @@ export function startFake({ servers = 0, tickMs = 1000, api = null, port = 0 }) 
     else if (serveFile(pathname, response)) return;
     else if (api) pass(api, incoming, response);
     else {
-      const isEvents = pathname === '/api/events';
-      response.writeHead(isEvents ? 200 : 404, { 'Content-Type': 'application/json' });
-      response.end(JSON.stringify(isEvents ? { events: [], last_id: 0, lost: false } : { detail: 'No such path' }));
+      const answer = EMPTY[pathname];
+      response.writeHead(answer ? 200 : 404, { 'Content-Type': 'application/json' });
+      response.end(JSON.stringify(answer ?? { detail: 'No such path' }));
     }
   });
   return new Promise((resolve) => {

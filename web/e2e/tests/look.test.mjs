@@ -133,10 +133,15 @@ describe('how it looks', () => {
   });
 
   test('text at 200 %', async () => {
-    const { page, close } = await openPage(browser, `${farmd.url}/?server=7`);
+    const { page, close } = await openPage(browser, 'about:blank');
+    // As a reader sets it in the browser; the page's rem and its media queries follow.
+    await (await page.context().newCDPSession(page)).send('Page.setFontSizes', { fontSizes: { standard: 32, fixed: 26 } });
+    await page.goto(farmd.url);
     await page.locator('.card').nth(11).waitFor();
-    await page.evaluate(() => (document.documentElement.style.fontSize = '200%'));
     await lookAt(page, 'farm-200-percent');
+    await page.goto(`${farmd.url}/?server=7`);
+    await page.locator('.plot canvas').first().waitFor();
+    await lookAt(page, 'server-200-percent');
     await close();
   });
 

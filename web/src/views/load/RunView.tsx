@@ -30,7 +30,7 @@ function Times({ run }: { run: Run }) {
   return (
     <table>
       <thead>
-        <tr><th /> {['p50', 'p90', 'p99', 'p99.9', 'max'].map((name) => <th key={name} scope="col" className="n">{name}</th>)}</tr>
+        <tr><td />{['p50', 'p90', 'p99', 'p99.9', 'max'].map((name) => <th key={name} scope="col" className="n">{name}</th>)}</tr>
       </thead>
       <tbody>
         {rows.map(([name, times]) => (

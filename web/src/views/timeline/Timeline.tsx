@@ -21,6 +21,7 @@ const LEFT = 74; // px for the lanes' names
 const RIGHT = 10; // px, so that what is new isn't cut off
 const LANES = { tests: 12, servers: 32, farm: 52, axis: 68 };
 const HEIGHT = 76;
+const NORMAL_FONT = 16; // px
 
 interface Span {
   from: number;
@@ -84,19 +85,23 @@ function Moment({ at }: { at: number }) {
   );
 }
 
+/** All in it is drawn for the usual size of text; `unit` is how much larger the reader's is. */
 function useWidth() {
   const box = useRef<HTMLDivElement>(null);
-  const [width, setWidth] = useState(800);
+  const [size, setSize] = useState({ width: 800, unit: 1 });
   useEffect(() => {
-    const observer = new ResizeObserver(([entry]) => setWidth(Math.max(200, entry.contentRect.width)));
+    const observer = new ResizeObserver(([entry]) => {
+      const unit = parseFloat(getComputedStyle(document.documentElement).fontSize) / NORMAL_FONT;
+      setSize({ width: Math.max(200, entry.contentRect.width / unit), unit });
+    });
     observer.observe(box.current!);
     return () => observer.disconnect();
   }, []);
-  return { box, width };
+  return { box, ...size };
 }
 
 export function Timeline() {
-  const { box, width } = useWidth();
+  const { box, width, unit } = useWidth();
   const now = useNow(5000);
   const past = usePast((state) => state.at);
   const events = useEvents();
@@ -121,7 +126,7 @@ export function Timeline() {
   function onPointer(event: PointerEvent<HTMLElement>): void {
     if (event.type === 'pointerdown') event.currentTarget.setPointerCapture(event.pointerId);
     else if (!event.currentTarget.hasPointerCapture(event.pointerId)) return;
-    const x = event.clientX - event.currentTarget.getBoundingClientRect().left;
+    const x = (event.clientX - event.currentTarget.getBoundingClientRect().left) / unit;
     show(span.from + ((x - LEFT) / (width - LEFT - RIGHT)) * HOUR_MS);
   }
 
@@ -153,7 +158,7 @@ export function Timeline() {
         onPointerMove={onPointer}
         onKeyDown={onKeyDown}
       >
-        <svg width={width} height={HEIGHT} aria-hidden="true">
+        <svg width={width * unit} height={HEIGHT * unit} viewBox={`0 0 ${width} ${HEIGHT}`} aria-hidden="true">
           <Axis span={span} />
           <text y={LANES.tests + 4}>load tests</text>
           <text y={LANES.servers + 4}>servers</text>
