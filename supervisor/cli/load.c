@@ -3,8 +3,7 @@
  */
 #include "core/memory.h"
 #include "supervisor/cli/frame/output.h"
-#include "supervisor/cli/frame/render.h"
-#include "supervisor/cli/load/csv.h"
+#include "supervisor/cli/load/deliver.h"
 #include "supervisor/cli/load/local.h"
 #include "supervisor/cli/load/options.h"
 #include "supervisor/cli/load/text.h"
@@ -15,45 +14,6 @@
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <string.h>
-
-static bool is_format(const struct cli_call *call, const char *format)
-{
-    return strcmp(cli_text(call, "--output"), format) == 0;
-}
-
-static bool is_for_people(const struct cli_call *call)
-{
-    return is_format(call, "text") || is_format(call, "wide");
-}
-
-/* What the run did not show is no success: thresholds that do not hold, and not a single answer. */
-static int verdict_of(const cJSON *run)
-{
-    const cJSON *result = cJSON_GetObjectItemCaseSensitive(run, "result");
-    const cJSON *answered = cJSON_GetObjectItemCaseSensitive(result, "answered");
-    bool passed = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(result, "passed"));
-
-    return passed && cJSON_IsNumber(answered) && answered->valuedouble > 0 ? CLI_DONE : CLI_FAILED;
-}
-
-static int print_report(const struct cli_call *call, const cJSON *run)
-{
-    struct buffer out = BUFFER_EMPTY;
-    struct output output = {.headers = true};
-
-    output_look(&output);
-    if (is_format(call, "json"))
-        render_json(&out, run);
-    else if (is_format(call, "yaml"))
-        render_yaml(&out, run);
-    else if (is_format(call, "csv"))
-        load_csv_report(run, &out);
-    else
-        load_text_report(&output, is_format(call, "wide"), run, &out);
-    int code = output_write(&out, NULL);
-    buffer_done(&out);
-    return code;
-}
 
 /* Says what is about to happen, before it does. */
 static void print_headline(const struct load_plan *plan)
@@ -72,18 +32,20 @@ static void print_headline(const struct load_plan *plan)
 
 static int load_targets(const struct cli_call *call, const struct load_plan *plan)
 {
+    struct page_file page;
     struct error err;
     cJSON *run = NULL;
 
-    if (load_local_check(plan, &err) < 0)
+    if (load_local_check(plan, &err) < 0 || page_file_open(cli_text(call, "--html"), &page, &err) < 0)
         return cli_fail(CLI_USAGE, "%s", err.message);
-    if (is_for_people(call))
+    if (load_is_for_people(call))
         print_headline(plan);
-    int code = load_local_run(plan, !is_for_people(call), &run);
-    if (run && print_report(call, run) != CLI_DONE)
+    int code = load_local_run(plan, !load_is_for_people(call), &run);
+    if (run && load_deliver(call, &page, run) != CLI_DONE)
         code = CLI_FAILED;
     else if (run && code == CLI_DONE)
-        code = verdict_of(run);
+        code = load_verdict(run);
+    page_file_done(&page);
     cJSON_Delete(run);
     return code;
 }
@@ -127,7 +89,7 @@ const struct cli_verb verb_load = {
     .name = "load",
     .section = SECTION_LOAD,
     .operands = {.usage = "URL...", .least = 1, .missing = "say what to load: http://localhost:8001/"},
-    .flag_sets = {load_plan_flags, load_output_flags},
+    .flag_sets = {load_plan_flags, load_output_flags, load_remote_flags},
     .summary = "send requests to servers, and report how fast and how well they answer",
     .details =
         "URLs are servers on this machine, others with --allow-remote; no farm is needed.\n\n"
