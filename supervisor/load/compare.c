@@ -1,6 +1,7 @@
 /*
- * See compare.h. A run's seconds are its sample: their medians tell how large a difference is, the rank test whether the
- * scatter of the seconds could be all of it. What rests on a few seconds only is told apart from a change of level.
+ * See compare.h. A run's seconds are its sample: their medians tell how large a change is, the rank test whether the
+ * scatter of the seconds could be all of it. What rests on a few seconds only is told apart from a change of level. That
+ * two runs of the very same thing are never quite alike is what the least sizes are for.
  */
 #include "supervisor/load/compare.h"
 
@@ -16,153 +17,103 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WHOLE_TIMES 1.5   /* whole runs that differ by this factor are not called the same because their medians are */
-#define WHOLE_POINTS 0.1  /* or, of shares, by so many percentage points */
 #define SECOND_SLACK 0.01 /* of a run's length, which is rounded */
+#define WHOLE_TIMES 1.5   /* whole runs that differ by this factor are not called alike because their medians are */
+#define FAILED_POINTS 0.1 /* the least change of the percentage of failures that matters */
 #define PERCENT(share) ((share)*100)
 
-enum unit { PER_SECOND, MICROSECONDS, SHARE };
+static const char *const NAMES[] = {"a", "b"};
 
-/* A figure of a run: a value in every second of it, and one over all. */
-struct figure {
+/* One row each: a figure of the whole run, and that of a second which shows how it scatters. */
+struct metric {
     const char *name;
-    enum unit unit;
+    const char *group, *key; /* in the result; group NULL: in the result itself */
+    const char *of_second;   /* in its series; NULL: no second has it, so it is shown and not judged */
     bool more_is_better;
-    double least; /* a smaller change says little even when it is certain: percent of the value, points of a share */
-    double (*of_second)(const cJSON *point);
-    double (*of_run)(const cJSON *result);
+    double least; /* percent of change that matters */
 };
 
-/* Of one run: its seconds in order of time, and what they are like. */
+static const struct metric METRICS[] = {
+    {"achieved_rate", NULL, "achieved_rate", "answered", true, 5},
+    {"latency_p50_us", "latency", "p50_us", "p50_us", false, 5},
+    {"latency_p90_us", "latency", "p90_us", "p90_us", false, 5},
+    {"latency_p99_us", "latency", "p99_us", "p99_us", false, 10},
+    {"latency_p99_9_us", "latency", "p99_9_us", NULL, false, 0},
+    {"latency_max_us", "latency", "max_us", NULL, false, 0},
+    {"service_time_p99_us", "service_time", "p99_us", "service_p99_us", false, 10},
+};
+
+enum verdict { NOISE, BETTER, WORSE, UNCLEAR, UNKNOWN, VERDICTS };
+
+static const char *const VERDICT_NAMES[] = {
+    [NOISE] = "noise", [BETTER] = "better", [WORSE] = "worse", [UNCLEAR] = "unclear", [UNKNOWN] = "unknown"};
+_Static_assert(ARRAY_SIZE(VERDICT_NAMES) == VERDICTS, "every verdict has a name");
+
+/* Of one run: a figure over all, and in each of its whole seconds in order of time. */
 struct side {
+    double whole; /* NaN: there is none */
     double *seconds;
     size_t count;
-    double whole, median, lower, upper, least, most;
+    double least, lower, median, upper, most;
 };
 
-enum verdict { SAME, BETTER, WORSE, UNCLEAR, UNKNOWN };
-
-struct difference {
+struct change {
+    struct side sides[2];
     enum verdict verdict;
-    double change; /* percent, or points of a share; NaN: nothing to compare with */
-    double p;      /* NaN: not tested */
-    char why[LOAD_WHY_MAX];
+    double p;               /* NaN: not tested */
+    char why[LOAD_WHY_MAX]; /* a sentence */
 };
 
-static const cJSON *get(const cJSON *object, const char *key)
+struct comparison {
+    const cJSON *plans[2], *results[2];
+    unsigned found[VERDICTS]; /* of the judged metrics */
+};
+
+/* --- looking into reports --- */
+
+static const cJSON *member(const cJSON *object, const char *key)
 {
     return cJSON_GetObjectItemCaseSensitive(object, key);
 }
 
+/* NAN when it is not there. */
 static double number(const cJSON *object, const char *key)
 {
-    const cJSON *item = get(object, key);
+    const cJSON *item = member(object, key);
 
     return cJSON_IsNumber(item) ? item->valuedouble : NAN;
 }
 
-/* --- the figures --- */
-
-static double rate_of_second(const cJSON *point)
+static double second_of_metric(const cJSON *point, const struct metric *metric)
 {
-    return number(point, "answered");
+    bool answered = number(point, "answered") > 0;
+
+    return metric->group == NULL || answered ? number(point, metric->of_second) : NAN; /* no answer has no times */
 }
 
-static double rate_of_run(const cJSON *result)
+/* What fails in a second may have begun before, so there may be more of it than was begun. */
+static double failed_percent_of(const cJSON *point)
 {
-    return number(result, "achieved_rate");
-}
-
-/* A second without an answer has no times. */
-static double time_of_second(const cJSON *point, const char *key)
-{
-    double us = number(point, key);
-
-    return us > 0 ? us : NAN;
-}
-
-static double p50_of_second(const cJSON *point)
-{
-    return time_of_second(point, "p50_us");
-}
-
-static double p50_of_run(const cJSON *result)
-{
-    return number(get(result, "latency"), "p50_us");
-}
-
-static double p99_of_second(const cJSON *point)
-{
-    return time_of_second(point, "p99_us");
-}
-
-static double p99_of_run(const cJSON *result)
-{
-    return number(get(result, "latency"), "p99_us");
-}
-
-/* Of a second: what failed in it may have begun before, so there may be more of it than was begun. */
-static double failed_percent(const cJSON *counts)
-{
-    double requests = number(counts, "requests"), failed = number(counts, "failed");
+    double requests = number(point, "requests"), failed = number(point, "failed");
 
     if (!(requests > 0))
         return failed > 0 ? PERCENT(1) : NAN;
     return PERCENT(fmin(failed / requests, 1));
 }
 
-static const struct figure FIGURES[] = {
-    {"achieved_rate", PER_SECOND, true, 5, rate_of_second, rate_of_run},
-    {"latency_p50", MICROSECONDS, false, 5, p50_of_second, p50_of_run},
-    {"latency_p99", MICROSECONDS, false, 10, p99_of_second, p99_of_run},
-    {"failed_percent", SHARE, false, 0.1, failed_percent, failed_percent},
-};
-
-static const char *unit_name(enum unit unit)
+/* `metric` NULL: failures. The last second of a run is mostly a piece of one, and left out. */
+static void read_seconds(const cJSON *result, const struct metric *metric, struct side *side)
 {
-    switch (unit) {
-    case PER_SECOND:
-        return "per_second";
-    case MICROSECONDS:
-        return "us";
-    case SHARE:
-        return "percent";
-    }
-    return "unknown";
-}
-
-static const char *verdict_name(enum verdict verdict)
-{
-    switch (verdict) {
-    case SAME:
-        return "same";
-    case BETTER:
-        return "better";
-    case WORSE:
-        return "worse";
-    case UNCLEAR:
-        return "unclear";
-    case UNKNOWN:
-        break;
-    }
-    return "unknown";
-}
-
-/* --- the two sides --- */
-
-/* The last second of a run is mostly a piece of one, and left out. */
-static void side_init(struct side *side, const struct figure *figure, const cJSON *result)
-{
-    const cJSON *series = get(result, "series"), *point;
-    double length = number(result, "seconds") + SECOND_SLACK;
+    const cJSON *series = member(result, "series"), *point;
     size_t room = (size_t)cJSON_GetArraySize(series);
+    double length = number(result, "seconds") + SECOND_SLACK;
     cleanup_free double *sorted = xcalloc(room + 1, sizeof(*sorted));
 
-    *side = (struct side){.seconds = xcalloc(room + 1, sizeof(*side->seconds)), .whole = figure->of_run(result)};
+    side->seconds = xcalloc(room + 1, sizeof(*side->seconds));
     cJSON_ArrayForEach(point, series)
     {
-        double value = number(point, "second") + 1 <= length ? figure->of_second(point) : NAN;
-        if (!isnan(value) && side->count < room)
+        double value = metric ? second_of_metric(point, metric) : failed_percent_of(point);
+        if (number(point, "second") + 1 <= length && isfinite(value))
             side->seconds[side->count++] = value;
     }
     memcpy(sorted, side->seconds, side->count * sizeof(*sorted));
@@ -174,24 +125,35 @@ static void side_init(struct side *side, const struct figure *figure, const cJSO
     side->most = rank_quantile(sorted, side->count, 1);
 }
 
-static double change_of(const struct figure *figure, double before, double after)
+/* --- judging --- */
+
+static double percent_of_change(double a, double b)
 {
-    if (figure->unit == SHARE)
-        return after - before;
-    return before > 0 ? PERCENT(after / before - 1) : NAN;
+    return a > 0 ? PERCENT(b / a - 1) : NAN;
 }
 
-static bool whole_runs_differ(const struct figure *figure, const struct side *before, const struct side *after)
+static bool has_seconds(const struct change *change)
 {
-    if (isnan(before->whole) || isnan(after->whole))
-        return isnan(before->whole) != isnan(after->whole);
-    if (figure->unit == SHARE)
-        return fabs(after->whole - before->whole) >= WHOLE_POINTS;
-    double low = fmin(before->whole, after->whole), high = fmax(before->whole, after->whole);
-    return high > low * WHOLE_TIMES;
+    return change->sides[0].count >= COMPARE_MIN_SECONDS && change->sides[1].count >= COMPARE_MIN_SECONDS;
 }
 
-/* Seconds outside all that the other run has seen, on the side where its own figure went. */
+static void test_seconds(struct change *change)
+{
+    const struct side *a = &change->sides[0], *b = &change->sides[1];
+
+    change->p = rank_test(a->seconds, a->count, b->seconds, b->count);
+}
+
+static void say_what_is_missing(struct change *change)
+{
+    size_t short_one = change->sides[0].count < COMPARE_MIN_SECONDS ? 0 : 1;
+
+    change->verdict = UNKNOWN;
+    snprintf(change->why, sizeof(change->why), "noise is told from %u whole seconds with answers on, and %s has %zu",
+             COMPARE_MIN_SECONDS, NAMES[short_one], change->sides[short_one].count);
+}
+
+/* Seconds outside of all that the other run has seen, on the side where its own figure went. */
 static size_t seconds_beyond(const struct side *side, const struct side *other, bool above)
 {
     size_t count = 0;
@@ -201,91 +163,117 @@ static size_t seconds_beyond(const struct side *side, const struct side *other, 
     return count;
 }
 
-static void explain_few_seconds(const struct side *before, const struct side *after, struct difference *difference)
+/* The runs as a whole are apart and their seconds are not, taken together. */
+static void say_which_seconds(struct change *change)
 {
-    bool above = after->whole > before->whole;
-    size_t later = seconds_beyond(after, before, above), earlier = seconds_beyond(before, after, !above);
-    bool of_later = later >= earlier;
-    size_t count = of_later ? later : earlier;
+    const struct side *a = &change->sides[0], *b = &change->sides[1];
+    bool above = b->whole > a->whole;
+    size_t beyond[] = {seconds_beyond(a, b, !above), seconds_beyond(b, a, above)};
+    size_t which = beyond[1] >= beyond[0] ? 1 : 0;
 
-    if (count == 0) {
-        snprintf(difference->why, sizeof(difference->why),
-                 "the runs differ as a whole, but their seconds scatter too much to tell why");
+    change->verdict = UNCLEAR;
+    if (beyond[which] > 0)
+        snprintf(
+            change->why, sizeof(change->why),
+            "due to %zu of the %zu seconds of %s, which %s beyond all of %s: an incident rather than another level",
+            beyond[which], change->sides[which].count, NAMES[which], beyond[which] == 1 ? "lies" : "lie",
+            NAMES[1 - which]);
+    else
+        snprintf(change->why, sizeof(change->why), "the seconds scatter too much to tell (p = %.2f)", change->p);
+}
+
+static bool wholes_apart(const struct side *a, const struct side *b)
+{
+    if (isnan(a->whole) || isnan(b->whole))
+        return isnan(a->whole) != isnan(b->whole);
+    return fmax(a->whole, b->whole) > fmin(a->whole, b->whole) * WHOLE_TIMES;
+}
+
+static void judge_metric(const struct metric *metric, struct change *change)
+{
+    const struct side *a = &change->sides[0], *b = &change->sides[1];
+
+    if (!has_seconds(change)) {
+        say_what_is_missing(change);
         return;
     }
-    snprintf(
-        difference->why, sizeof(difference->why),
-        "%zu of %zu seconds of the %s run %s beyond all of the other; the rest is alike: an incident rather than a "
-        "change of level",
-        count, of_later ? after->count : before->count, of_later ? "second" : "first", count == 1 ? "lies" : "lie");
-}
-
-static bool too_short(const struct side *before, const struct side *after, struct difference *difference)
-{
-    bool first = before->count < COMPARE_MIN_SECONDS;
-
-    if (!first && after->count >= COMPARE_MIN_SECONDS)
-        return false;
-    difference->verdict = UNKNOWN;
-    snprintf(difference->why, sizeof(difference->why),
-             "nothing can be said of noise below %u whole seconds with answers, and the %s run has %zu",
-             COMPARE_MIN_SECONDS, first ? "first" : "second", first ? before->count : after->count);
-    return true;
-}
-
-static void judge(const struct figure *figure, const struct side *before, const struct side *after,
-                  struct difference *difference)
-{
-    *difference = (struct difference){.verdict = SAME, .p = NAN};
-    difference->change = change_of(figure, before->whole, after->whole);
-    if (too_short(before, after, difference))
-        return;
-    difference->p = rank_test(before->seconds, before->count, after->seconds, after->count);
-    difference->change = change_of(figure, before->median, after->median);
-    bool from_nothing = isnan(difference->change) && after->median > 0;
-    bool certain = difference->p < COMPARE_P_VALUE;
-    bool large = from_nothing || fabs(difference->change) >= figure->least;
-    if (certain && large) {
-        bool better = (after->median > before->median) == figure->more_is_better;
-        difference->verdict = better ? BETTER : WORSE;
-        snprintf(difference->why, sizeof(difference->why), "more than the seconds scatter (p %s)",
-                 difference->p < 0.001 ? "< 0.001" : "< 0.01");
-    } else if (whole_runs_differ(figure, before, after)) {
-        difference->verdict = UNCLEAR;
-        explain_few_seconds(before, after, difference);
+    test_seconds(change);
+    double percent = percent_of_change(a->median, b->median);
+    bool certain = change->p<COMPARE_P_VALUE, rises = b->median> a->median;
+    bool large = isnan(percent) ? rises : fabs(percent) >= metric->least;
+    if (certain && large && (isnan(b->whole) || isnan(a->whole) || rises == (b->whole > a->whole))) {
+        change->verdict = rises == metric->more_is_better ? BETTER : WORSE;
+        snprintf(change->why, sizeof(change->why), "more than the seconds scatter (p %s)",
+                 change->p < 0.001 ? "< 0.001" : "< 0.01");
+    } else if (certain && large) {
+        change->verdict = UNCLEAR;
+        snprintf(change->why, sizeof(change->why), "most seconds went one way and the run as a whole the other");
+    } else if (wholes_apart(a, b)) {
+        say_which_seconds(change);
     } else if (large) {
-        difference->verdict = UNCLEAR;
-        snprintf(difference->why, sizeof(difference->why),
-                 "not more than the seconds scatter (p = %.2f): longer runs tell more", difference->p);
+        change->verdict = UNCLEAR;
+        snprintf(change->why, sizeof(change->why), "the seconds scatter as much (p = %.2f): longer runs tell more",
+                 change->p);
     } else {
-        snprintf(difference->why, sizeof(difference->why),
-                 certain ? "a difference, but too small to matter" : "within the scatter of the seconds");
+        snprintf(change->why, sizeof(change->why),
+                 certain ? "a change, but too small to matter" : "within the scatter of the seconds");
     }
 }
 
-/* --- the answer --- */
+/* How rarely chance alone puts two shares so far apart, where every try is independent of the others. */
+static double p_of_shares(const double hits[2], const double tries[2])
+{
+    double share = (hits[0] + hits[1]) / (tries[0] + tries[1]);
+    double variance = share * (1 - share) * (1 / tries[0] + 1 / tries[1]);
+
+    return variance > 0 ? erfc(fabs(hits[1] / tries[1] - hits[0] / tries[0]) / sqrt(2 * variance)) : 1;
+}
+
+/* What was never sent has failed as well. Failures are counted, so that few seconds are enough; but they come in flocks,
+ * which the seconds show where there are some. */
+static void judge_failures(const struct comparison *comparison, struct change *change)
+{
+    double hits[2], tries[2], dropped = 0;
+
+    for (size_t i = 0; i < 2; i++) {
+        double never_sent = fmax(number(comparison->results[i], "dropped"), 0);
+        hits[i] = fmax(number(comparison->results[i], "failed"), 0) + never_sent;
+        tries[i] = fmax(number(comparison->results[i], "requests"), 0) + never_sent;
+        change->sides[i].whole = tries[i] > 0 ? PERCENT(hits[i] / tries[i]) : NAN;
+        dropped += never_sent;
+    }
+    if (tries[0] <= 0 || tries[1] <= 0) {
+        change->verdict = UNKNOWN;
+        snprintf(change->why, sizeof(change->why), "%s made no request", NAMES[tries[0] > 0 ? 1 : 0]);
+        return;
+    }
+    change->p = p_of_shares(hits, tries);
+    double points = change->sides[1].whole - change->sides[0].whole;
+    if (change->p >= COMPARE_P_VALUE || fabs(points) < FAILED_POINTS) {
+        snprintf(change->why, sizeof(change->why),
+                 change->p < COMPARE_P_VALUE ? "a change, but too small to matter" : "as many as by chance");
+        return;
+    }
+    change->verdict = points > 0 ? WORSE : BETTER;
+    snprintf(change->why, sizeof(change->why), "more than chance (p %s)", change->p < 0.001 ? "< 0.001" : "< 0.01");
+    if (!has_seconds(change) || dropped > 0)
+        return;
+    test_seconds(change);
+    if (change->p >= COMPARE_P_VALUE)
+        say_which_seconds(change);
+}
+
+/* --- writing --- */
 
 static void number_or_null(struct json_writer *w, const char *key, double value)
 {
-    if (isnan(value))
-        json_member_null(w, key);
-    else
+    if (isfinite(value))
         json_member_fixed2(w, key, value);
+    else
+        json_member_null(w, key);
 }
 
-static void write_side(struct json_writer *w, const char *key, const struct side *side)
-{
-    json_key(w, key);
-    json_begin_object(w);
-    number_or_null(w, "whole_run", side->whole);
-    number_or_null(w, "median", side->median);
-    number_or_null(w, "lower_quartile", side->lower);
-    number_or_null(w, "upper_quartile", side->upper);
-    json_member_uint(w, "seconds", side->count);
-    json_end_object(w);
-}
-
-/* Two decimals would make 0 of what matters most in it. */
+/* Two decimals would make 0 of what is of interest. */
 static void write_p(struct json_writer *w, double p)
 {
     char text[32];
@@ -298,89 +286,158 @@ static void write_p(struct json_writer *w, double p)
         json_raw(w, text, (size_t)length);
 }
 
-static enum verdict write_figure(struct json_writer *w, const struct figure *figure, const cJSON *before,
-                                 const cJSON *after)
+static void write_seconds(struct json_writer *w, const struct change *change)
 {
-    struct side sides[2];
-    struct difference difference;
-
-    side_init(&sides[0], figure, before);
-    side_init(&sides[1], figure, after);
-    judge(figure, &sides[0], &sides[1], &difference);
+    json_key(w, "seconds");
     json_begin_object(w);
-    json_member_string(w, "name", figure->name);
-    json_member_string(w, "unit", unit_name(figure->unit));
-    json_member_string(w, "verdict", verdict_name(difference.verdict));
-    json_member_string(w, "why", difference.why);
-    number_or_null(w, "change", difference.change);
-    write_p(w, difference.p);
-    write_side(w, "before", &sides[0]);
-    write_side(w, "after", &sides[1]);
+    for (size_t i = 0; i < 2; i++) {
+        const struct side *side = &change->sides[i];
+        json_key(w, NAMES[i]);
+        json_begin_object(w);
+        json_member_uint(w, "count", side->count);
+        number_or_null(w, "lower_quartile", side->lower);
+        number_or_null(w, "median", side->median);
+        number_or_null(w, "upper_quartile", side->upper);
+        json_end_object(w);
+    }
     json_end_object(w);
-    free(sides[0].seconds);
-    free(sides[1].seconds);
-    return difference.verdict;
 }
 
-static void write_note(struct json_writer *w, const char *which, const cJSON *result)
+static void write_change(struct json_writer *w, const char *name, struct change *change)
 {
-    const char *ended = cJSON_GetStringValue(get(result, "ended_by"));
-    char note[LOAD_WHY_MAX];
+    const struct side *a = &change->sides[0], *b = &change->sides[1];
 
-    if (cJSON_IsTrue(get(get(result, "engine"), "saturated"))) {
-        snprintf(note, sizeof(note), "in the %s run the client, not the servers, was the limit", which);
-        json_string(w, note);
+    json_begin_object(w);
+    json_member_string(w, "metric", name);
+    number_or_null(w, "a", a->whole);
+    number_or_null(w, "b", b->whole);
+    number_or_null(w, "change_percent", percent_of_change(a->whole, b->whole));
+    json_member_string(w, "verdict", VERDICT_NAMES[change->verdict]);
+    json_member_string(w, "why", change->why);
+    write_p(w, change->p);
+    write_seconds(w, change);
+    json_end_object(w);
+    free(a->seconds);
+    free(b->seconds);
+}
+
+static void write_metric(struct json_writer *w, struct comparison *comparison, const struct metric *metric)
+{
+    struct change change = {.p = NAN};
+
+    for (size_t i = 0; i < 2; i++) {
+        const cJSON *result = comparison->results[i];
+        change.sides[i] = (struct side){.lower = NAN, .median = NAN, .upper = NAN};
+        change.sides[i].whole = number(metric->group ? member(result, metric->group) : result, metric->key);
+        if (metric->of_second)
+            read_seconds(result, metric, &change.sides[i]);
     }
-    if (ended && (strcmp(ended, "stopped") == 0 || strcmp(ended, "gave_up") == 0)) {
-        snprintf(note, sizeof(note), "the %s run ended early: %s", which,
-                 strcmp(ended, "stopped") == 0 ? "it was stopped" : "nothing answered any more");
-        json_string(w, note);
+    if (metric->of_second) {
+        judge_metric(metric, &change);
+        comparison->found[change.verdict]++;
+    } else {
+        change.verdict = UNKNOWN;
+        snprintf(change.why, sizeof(change.why), "not judged: it is of the run as a whole, once");
+    }
+    write_change(w, metric->name, &change);
+}
+
+static void write_failures(struct json_writer *w, struct comparison *comparison)
+{
+    struct change change = {.p = NAN};
+
+    for (size_t i = 0; i < 2; i++)
+        read_seconds(comparison->results[i], NULL, &change.sides[i]);
+    judge_failures(comparison, &change);
+    comparison->found[change.verdict]++;
+    write_change(w, "failed_percent", &change);
+}
+
+/* What makes a run a poor witness. */
+static void write_cautions_of(struct json_writer *w, const char *name, const cJSON *result)
+{
+    const char *ended_by = cJSON_GetStringValue(member(result, "ended_by"));
+    const char *why = cJSON_GetStringValue(member(member(result, "engine"), "saturated_why"));
+    char text[2 * LOAD_WHY_MAX];
+
+    if (why != NULL) {
+        snprintf(text, sizeof(text), "%s: %s", name, why);
+        json_string(w, text);
+    }
+    if (ended_by != NULL && (strcmp(ended_by, "stopped") == 0 || strcmp(ended_by, "gave_up") == 0)) {
+        snprintf(text, sizeof(text), "%s: ended before its time", name);
+        json_string(w, text);
     }
 }
 
-static const char *verdict_of_all(const unsigned counts[UNKNOWN + 1])
+static void write_plans_and_cautions(struct json_writer *w, const struct comparison *comparison)
 {
-    if (counts[BETTER] > 0 && counts[WORSE] > 0)
+    struct buffer matters = BUFFER_EMPTY;
+    char text[2 * LOAD_WHY_MAX];
+
+    compare_plans(comparison->plans[0], comparison->plans[1], w, &matters);
+    json_key(w, "cautions");
+    json_begin_array(w);
+    if (matters.length > 0) {
+        snprintf(text, sizeof(text), "the plans differ (%.300s), and a change may come from that", matters.data);
+        json_string(w, text);
+    }
+    for (size_t i = 0; i < 2; i++)
+        write_cautions_of(w, NAMES[i], comparison->results[i]);
+    if (comparison->found[UNKNOWN] > 0) {
+        snprintf(text, sizeof(text),
+                 "too little to tell noise from change: each run needs %u whole seconds with answers",
+                 COMPARE_MIN_SECONDS);
+        json_string(w, text);
+    }
+    json_end_array(w);
+    buffer_done(&matters);
+}
+
+/* Of all judged metrics. */
+static const char *overall(const unsigned found[VERDICTS])
+{
+    if (found[BETTER] > 0 && found[WORSE] > 0)
         return "mixed";
-    if (counts[WORSE] > 0 || counts[BETTER] > 0)
-        return verdict_name(counts[WORSE] > 0 ? WORSE : BETTER);
-    return verdict_name(counts[UNCLEAR] + counts[UNKNOWN] > 0 ? UNCLEAR : SAME);
+    for (enum verdict verdict = BETTER; verdict <= UNCLEAR; verdict++) {
+        if (found[verdict] > 0)
+            return VERDICT_NAMES[verdict];
+    }
+    return VERDICT_NAMES[found[NOISE] > 0 ? NOISE : UNKNOWN];
 }
 
-static int check_run(const cJSON *run, const char *which, struct error *err)
+static int check_run(const char *name, const cJSON *run, struct error *err)
 {
-    const cJSON *result = get(run, "result");
+    const cJSON *result = member(run, "result");
 
-    if (!cJSON_IsObject(get(run, "plan")) || !cJSON_IsObject(result))
-        return error_set(err, EINVAL, "the %s is no load run that has ended: it wants \"plan\" and \"result\"", which);
-    if (!cJSON_IsArray(get(result, "series")) || isnan(number(result, "seconds")))
-        return error_set(err, EINVAL, "the %s has no \"seconds\" and \"series\" in its result", which);
+    if (!cJSON_IsObject(member(run, "plan")) || !cJSON_IsObject(result))
+        return error_set(err, EINVAL, "%s has no plan and result, so it is no load run that has ended", name);
+    if (!cJSON_IsArray(member(result, "series")) || isnan(number(result, "seconds")))
+        return error_set(err, EINVAL, "%s has no seconds and series in its result", name);
     return 0;
 }
 
-int compare_runs(const cJSON *before, const cJSON *after, struct json_writer *w, struct error *err)
+int load_compare(const cJSON *a, const cJSON *b, struct json_writer *w, struct error *err)
 {
-    const cJSON *first = get(before, "result"), *second = get(after, "result");
-    unsigned counts[UNKNOWN + 1] = {0};
+    const cJSON *runs[] = {a, b};
+    struct comparison comparison = {0};
 
-    int rc = check_run(before, "first", err);
-    if (rc == 0)
-        rc = check_run(after, "second", err);
-    if (rc < 0)
-        return rc;
+    for (size_t i = 0; i < ARRAY_SIZE(runs); i++) {
+        int rc = check_run(NAMES[i], runs[i], err);
+        if (rc < 0)
+            return rc;
+        comparison.plans[i] = member(runs[i], "plan");
+        comparison.results[i] = member(runs[i], "result");
+    }
     json_begin_object(w);
-    json_key(w, "figures");
+    json_key(w, "metrics");
     json_begin_array(w);
-    for (size_t i = 0; i < ARRAY_SIZE(FIGURES); i++)
-        counts[write_figure(w, &FIGURES[i], first, second)]++;
+    for (size_t i = 0; i < ARRAY_SIZE(METRICS); i++)
+        write_metric(w, &comparison, &METRICS[i]);
+    write_failures(w, &comparison);
     json_end_array(w);
-    json_member_string(w, "verdict", verdict_of_all(counts));
-    compare_plans(get(before, "plan"), get(after, "plan"), w);
-    json_key(w, "notes");
-    json_begin_array(w);
-    write_note(w, "first", first);
-    write_note(w, "second", second);
-    json_end_array(w);
+    write_plans_and_cautions(w, &comparison);
+    json_member_string(w, "verdict", overall(comparison.found));
     json_end_object(w);
     return 0;
 }

@@ -1,6 +1,7 @@
 /*
- * Two load runs compared: what changed, and whether it is more than noise. Pure: from the JSON of the runs to that of
- * their comparison, for the API and the command line alike. docs/load-testing.md says on what it rests.
+ * Two load runs side by side: what was asked of them, what came out, and whether a difference is more than noise. Pure:
+ * from two reports, as report.h writes them and the API, the history and files keep them. docs/load-testing.md says on what
+ * its verdicts rest.
  */
 #ifndef SUPERVISOR_LOAD_COMPARE_H
 #define SUPERVISOR_LOAD_COMPARE_H
@@ -11,11 +12,10 @@
 struct cJSON;
 
 #define COMPARE_MIN_SECONDS 8u /* whole seconds of each run, below which nothing is said about noise */
-#define COMPARE_P_VALUE 0.01   /* how rarely mere noise may pass for a difference */
+#define COMPARE_P_VALUE 0.01   /* how rarely mere noise may pass for a change */
 
-/* Writes one object that says how `after` differs from `before` (docs/openapi.json: LoadComparison). Both are runs as the
- * API shows them, with the members "plan" and "result". -EINVAL: one is none; the message says which and why, and nothing
- * is written. */
-int compare_runs(const struct cJSON *before, const struct cJSON *after, struct json_writer *w, struct error *err);
+/* Writes one object; "better" and "worse" are of b against a. Each run is an object with `plan` and `result` (others are
+ * ignored); -EINVAL, with a message that says which of them it is ("a", "b"), for one that is none or has no result. */
+int load_compare(const struct cJSON *a, const struct cJSON *b, struct json_writer *w, struct error *err);
 
 #endif

@@ -4,12 +4,13 @@
 #ifndef SUPERVISOR_LOAD_COMPARE_PLANS_H
 #define SUPERVISOR_LOAD_COMPARE_PLANS_H
 
+#include "core/buffer.h"
 #include "core/json.h"
 
 struct cJSON;
 
-/* Writes the member "plan_differences", a list of {"field", "before", "after", "matters"}. `matters`: the load itself was
- * another, not only its length. */
-void compare_plans(const struct cJSON *before, const struct cJSON *after, struct json_writer *w);
+/* Writes the member "plan_changes", a list of {"field", "a", "b"}. Appends to `matters` the names of those that made the
+ * load itself another, not only its length or what it is judged by: "path, connections". */
+void compare_plans(const struct cJSON *a, const struct cJSON *b, struct json_writer *w, struct buffer *matters);
 
 #endif
