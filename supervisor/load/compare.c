@@ -19,6 +19,8 @@
 
 #define SECOND_SLACK 0.01 /* of a run's length, which is rounded */
 #define WHOLE_TIMES 1.5   /* whole runs that differ by this factor are not called alike because their medians are */
+#define FAR_TIMES                                                                                                      \
+    4.0 /* medians so many times the middle half of the seconds apart are not noise, whatever their order */
 #define FAILED_POINTS 0.1 /* the least change of the percentage of failures that matters */
 #define PERCENT(share) ((share)*100)
 
@@ -153,7 +155,7 @@ static void say_what_is_missing(struct change *change)
              COMPARE_MIN_SECONDS, NAMES[short_one], change->sides[short_one].count);
 }
 
-/* Seconds outside of all that the other run has seen, on the side where its own figure went. */
+/* Seconds outside of all that the other run has seen. */
 static size_t seconds_beyond(const struct side *side, const struct side *other, bool above)
 {
     size_t count = 0;
@@ -163,21 +165,22 @@ static size_t seconds_beyond(const struct side *side, const struct side *other, 
     return count;
 }
 
-/* The runs as a whole are apart and their seconds are not, taken together. */
+/* The runs as a whole are apart and their seconds are not, taken together: it is due to the highest seconds of the run
+ * that is higher, or to the lowest of the other, whichever stand out more. */
 static void say_which_seconds(struct change *change)
 {
-    const struct side *a = &change->sides[0], *b = &change->sides[1];
-    bool above = b->whole > a->whole;
-    size_t beyond[] = {seconds_beyond(a, b, !above), seconds_beyond(b, a, above)};
-    size_t which = beyond[1] >= beyond[0] ? 1 : 0;
+    size_t higher = change->sides[1].whole > change->sides[0].whole ? 1 : 0;
+    const struct side *high = &change->sides[higher], *low = &change->sides[1 - higher];
+    bool peaks = high->most * low->least >= high->least * low->most;
+    size_t which = peaks ? higher : 1 - higher;
+    size_t beyond = peaks ? seconds_beyond(high, low, true) : seconds_beyond(low, high, false);
 
     change->verdict = UNCLEAR;
-    if (beyond[which] > 0)
+    if (beyond > 0)
         snprintf(
             change->why, sizeof(change->why),
             "due to %zu of the %zu seconds of %s, which %s beyond all of %s: an incident rather than another level",
-            beyond[which], change->sides[which].count, NAMES[which], beyond[which] == 1 ? "lies" : "lie",
-            NAMES[1 - which]);
+            beyond, change->sides[which].count, NAMES[which], beyond == 1 ? "lies" : "lie", NAMES[1 - which]);
     else
         snprintf(change->why, sizeof(change->why), "the seconds scatter too much to tell (p = %.2f)", change->p);
 }
@@ -187,6 +190,13 @@ static bool wholes_apart(const struct side *a, const struct side *b)
     if (isnan(a->whole) || isnan(b->whole))
         return isnan(a->whole) != isnan(b->whole);
     return fmax(a->whole, b->whole) > fmin(a->whole, b->whole) * WHOLE_TIMES;
+}
+
+/* Ranks know of no distances: a few seconds that drift, as those of a run's beginning do, are too few for them, however
+ * far away the other run is. */
+static bool far_apart(const struct side *a, const struct side *b)
+{
+    return fabs(b->median - a->median) > FAR_TIMES * fmax(a->upper - a->lower, b->upper - b->lower);
 }
 
 static void judge_metric(const struct metric *metric, struct change *change)
@@ -199,12 +209,16 @@ static void judge_metric(const struct metric *metric, struct change *change)
     }
     test_seconds(change);
     double percent = percent_of_change(a->median, b->median);
-    bool certain = change->p<COMPARE_P_VALUE, rises = b->median> a->median;
+    bool rises = b->median > a->median;
+    bool certain = change->p < COMPARE_P_VALUE || far_apart(a, b);
     bool large = isnan(percent) ? rises : fabs(percent) >= metric->least;
     if (certain && large && (isnan(b->whole) || isnan(a->whole) || rises == (b->whole > a->whole))) {
         change->verdict = rises == metric->more_is_better ? BETTER : WORSE;
-        snprintf(change->why, sizeof(change->why), "more than the seconds scatter (p %s)",
-                 change->p < 0.001 ? "< 0.001" : "< 0.01");
+        snprintf(change->why, sizeof(change->why), "%s than the seconds scatter (p %s)",
+                 far_apart(a, b) ? "far more" : "more",
+                 change->p < 0.001             ? "< 0.001"
+                 : change->p < COMPARE_P_VALUE ? "< 0.01"
+                                               : "> 0.01: few seconds, but far apart");
     } else if (certain && large) {
         change->verdict = UNCLEAR;
         snprintf(change->why, sizeof(change->why), "most seconds went one way and the run as a whole the other");

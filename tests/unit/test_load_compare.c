@@ -253,6 +253,48 @@ static void says_what_became_better_and_worse(void **state)
     cJSON_Delete(comparison);
 }
 
+/* Seconds that drift leave the ranks in doubt, but not the distance. */
+static void few_drifting_seconds_far_apart_are_a_change(void **state)
+{
+    (void)state;
+    state_of_chance = 9;
+    cJSON *a = run_of(8, 10000, 2000), *b = run_of(8, 2000, 2000);
+    for (int i = 0; i < 8; i++) {
+        set(second_of(a, i), "answered", 10000 + 20 * i);
+        set(second_of(b, i), "answered", 2000 + 20 * i);
+    }
+    cJSON *comparison = compare(a, b);
+    const cJSON *rate = metric_of(comparison, "achieved_rate");
+    assert_true(number_of(rate, "p_value") > COMPARE_P_VALUE);
+    assert_string_equal(text_of(rate, "verdict"), "worse");
+    cJSON_Delete(comparison);
+}
+
+/* Two runs of one thing whose seconds scatter by a tenth and resemble their neighbours. */
+static void drifting_noise_is_rarely_a_change(void **state)
+{
+    (void)state;
+    unsigned changes = 0;
+
+    state_of_chance = 10;
+    for (unsigned i = 0; i < 400; i++) {
+        cJSON *runs[2];
+        for (size_t k = 0; k < 2; k++) {
+            double drift = scatter();
+            runs[k] = run_of(10, 10000, 2000);
+            for (int second = 0; second < 10; second++) {
+                drift = 0.5 * drift + scatter() * sqrt(0.75);
+                set(second_of(runs[k], second), "answered", 10000 + 1000 * drift);
+            }
+        }
+        cJSON *comparison = compare(runs[0], runs[1]);
+        const char *verdict = text_of(metric_of(comparison, "achieved_rate"), "verdict");
+        changes += strcmp(verdict, "better") == 0 || strcmp(verdict, "worse") == 0;
+        cJSON_Delete(comparison);
+    }
+    assert_in_range(changes, 0, 20);
+}
+
 static void a_small_certain_change_is_noise(void **state)
 {
     (void)state;
@@ -424,6 +466,8 @@ int main(void)
         cmocka_unit_test(quantiles_lie_between_neighbours),
         cmocka_unit_test(the_same_again_is_noise),
         cmocka_unit_test(says_what_became_better_and_worse),
+        cmocka_unit_test(few_drifting_seconds_far_apart_are_a_change),
+        cmocka_unit_test(drifting_noise_is_rarely_a_change),
         cmocka_unit_test(a_small_certain_change_is_noise),
         cmocka_unit_test(few_seconds_tell_nothing),
         cmocka_unit_test(scattered_seconds_are_unclear),

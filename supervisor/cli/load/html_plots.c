@@ -236,10 +236,11 @@ static void label_time(struct plot *plot, double seconds)
     while (i + 1 < ARRAY_SIZE(STEPS) && seconds / STEPS[i] > TIME_LABELS)
         i++;
     plot_x_label(plot, 0, "0");
-    for (double at = STEPS[i]; at <= seconds * 1.001; at += STEPS[i]) {
+    int labels = (int)(seconds * 1.001 / STEPS[i]);
+    for (int k = 1; k <= labels; k++) {
         char text[24];
-        units_format_duration(text, llround(at * 1000));
-        plot_x_label(plot, at, text);
+        units_format_duration(text, llround(k * STEPS[i] * 1000));
+        plot_x_label(plot, k * STEPS[i], text);
     }
 }
 

@@ -97,12 +97,13 @@ static double round_up(double value)
 void plot_linear(struct plot *plot, double most, plot_format_fn *format)
 {
     double step = round_up(fmax(most, 1) / TICKS);
+    int steps = (int)ceil(fmax(most, 1) / step - 1e-9);
 
     plot->format = format;
     plot->y_from = 0;
-    plot->y_to = step * ceil(fmax(most, 1) / step);
-    for (double value = 0; value <= plot->y_to * 1.0001; value += step)
-        append_tick(plot, value);
+    plot->y_to = step * steps;
+    for (int i = 0; i <= steps; i++)
+        append_tick(plot, step * i);
 }
 
 /* Whole powers of ten; where that leaves few, 2 and 5 times them as well. */
