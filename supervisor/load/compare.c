@@ -193,10 +193,12 @@ static bool wholes_apart(const struct side *a, const struct side *b)
 }
 
 /* Ranks know of no distances: a few seconds that drift, as those of a run's beginning do, are too few for them, however
- * far away the other run is. */
+ * far away the other run is. In proportions, as times and rates scatter. */
 static bool far_apart(const struct side *a, const struct side *b)
 {
-    return fabs(b->median - a->median) > FAR_TIMES * fmax(a->upper - a->lower, b->upper - b->lower);
+    if (a->lower <= 0 || b->lower <= 0)
+        return fabs(b->median - a->median) > FAR_TIMES * fmax(a->upper - a->lower, b->upper - b->lower);
+    return fabs(log(b->median / a->median)) > FAR_TIMES * log(fmax(a->upper / a->lower, b->upper / b->lower));
 }
 
 static void judge_metric(const struct metric *metric, struct change *change)
