@@ -20,7 +20,8 @@
 #define SECOND_SLACK 0.01 /* of a run's length, which is rounded */
 #define WHOLE_TIMES 1.5   /* whole runs that differ by this factor are not called alike because their medians are */
 #define FAR_TIMES                                                                                                      \
-    4.0 /* medians so many times the middle half of the seconds apart are not noise, whatever their order */
+    4.0       /* medians so many times the middle half of the seconds apart are not noise, whatever their order */
+#define FEW 4 /* an incident is at most so small a part of the seconds */
 #define FAILED_POINTS 0.1 /* the least change of the percentage of failures that matters */
 #define PERCENT(share) ((share)*100)
 
@@ -176,13 +177,14 @@ static void say_which_seconds(struct change *change)
     size_t beyond = peaks ? seconds_beyond(high, low, true) : seconds_beyond(low, high, false);
 
     change->verdict = UNCLEAR;
-    if (beyond > 0)
+    if (beyond > 0 && beyond <= change->sides[which].count / FEW)
         snprintf(
             change->why, sizeof(change->why),
             "due to %zu of the %zu seconds of %s, which %s beyond all of %s: an incident rather than another level",
             beyond, change->sides[which].count, NAMES[which], beyond == 1 ? "lies" : "lie", NAMES[1 - which]);
     else
-        snprintf(change->why, sizeof(change->why), "the seconds scatter too much to tell (p = %.2f)", change->p);
+        snprintf(change->why, sizeof(change->why), "the seconds drift and scatter too much to be sure (p = %.2f)",
+                 change->p);
 }
 
 static bool wholes_apart(const struct side *a, const struct side *b)

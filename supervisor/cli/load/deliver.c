@@ -46,6 +46,16 @@ int load_verdict(const cJSON *run)
     return passed && cJSON_IsNumber(answered) && answered->valuedouble > 0 ? CLI_DONE : CLI_FAILED;
 }
 
+int load_print_headline(const cJSON *plan)
+{
+    struct buffer out = BUFFER_EMPTY;
+
+    load_text_headline(plan, &out);
+    int code = output_write(&out, NULL);
+    buffer_done(&out);
+    return code;
+}
+
 static int print_report(const struct cli_call *call, const cJSON *run)
 {
     struct buffer out = BUFFER_EMPTY;

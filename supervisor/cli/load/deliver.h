@@ -16,6 +16,9 @@ extern const struct cli_flag load_output_flags[]; /* -o, --html */
 /* Whether -o says a format for people: then, and only then, may a headline stand before the report. */
 bool load_is_for_people(const struct cli_call *call);
 
+/* "10 servers · open, 5,000/s constant · 10 s", a line of the standard output. */
+int load_print_headline(const struct cJSON *plan);
+
 /* CLI_DONE, or CLI_FAILED with a sentence said. `run` has the members "plan" and "result". */
 int load_deliver(const struct cli_call *call, struct page_file *page, const struct cJSON *run);
 

@@ -99,7 +99,8 @@ const struct cli_flag load_plan_flags[] = {
     {.name = NULL},
 };
 
-const struct cli_flag load_remote_flags[] = {
+const struct cli_flag load_run_flags[] = {
+    {.name = "--name", .kind = CLI_TEXT, .argument = "TEXT", .help = "what the run is called in lists and on its page"},
     {.name = "--allow-remote", .kind = CLI_SWITCH, .help = "load a URL that is not on this machine"},
     {.name = NULL},
 };
