@@ -5,6 +5,7 @@
 #include "supervisor/cli/frame/client.h"
 #include "supervisor/cli/frame/output.h"
 #include "supervisor/cli/frame/selection.h"
+#include "supervisor/cli/frame/view.h"
 #include "supervisor/cli/load/deliver.h"
 #include "supervisor/cli/load/farm_body.h"
 #include "supervisor/cli/load/farm_run.h"
@@ -143,8 +144,12 @@ static int watch(const struct cli_call *call, struct client *client, struct page
     if (people)
         load_print_headline(cJSON_GetObjectItemCaseSensitive(test, "plan"));
     int code = farm_run_watch(client, test, !people, true, &ended);
+    bool cut = code == CLI_DONE && strcmp(view_text(ended, "status"), "cancelled") == 0;
     if (ended && load_deliver(call, page, ended) != CLI_DONE)
         code = CLI_FAILED;
+    else if (cut)
+        code = cli_fail(CLI_FAILED, "load test %s was ended before its time, by somebody else or with the farm",
+                        view_text(ended, "id"));
     else if (ended && code == CLI_DONE)
         code = load_verdict(ended);
     cJSON_Delete(ended);

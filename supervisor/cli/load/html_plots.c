@@ -236,7 +236,7 @@ static void label_time(struct plot *plot, double seconds)
     while (i + 1 < ARRAY_SIZE(STEPS) && seconds / STEPS[i] > TIME_LABELS)
         i++;
     plot_x_label(plot, 0, "0");
-    int labels = (int)(seconds * 1.001 / STEPS[i]);
+    int labels = (int)fmin(seconds * 1.001 / STEPS[i], 2 * TIME_LABELS); /* more than a day is no run of ours */
     for (int k = 1; k <= labels; k++) {
         char text[24];
         units_format_duration(text, llround(k * STEPS[i] * 1000));
