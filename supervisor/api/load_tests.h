@@ -64,6 +64,7 @@ struct load_test {
     struct load_progress so_far;
     double achieved_rate;
     bool passed;
+    unsigned saves; /* to the history, under way */
     unsigned references;
     LIST_HEAD(load_test_watchers, load_test_watcher) watchers;
     TAILQ_ENTRY(load_test) link;
@@ -75,7 +76,7 @@ struct load_tests {
 };
 
 void load_tests_init(struct load_tests *tests);
-/* Those that run are abandoned. */
+/* Those that run are abandoned, and recorded as cancelled. */
 void load_tests_done(struct load_tests *tests);
 
 /* Begins one on those of `servers` that run (one at least); the room for its connections must have been taken, and is
@@ -89,7 +90,8 @@ bool load_test_loads(const struct load_test *test, int server_id);
 /* One that runs and loads a server that is to be loaded too. */
 struct load_test *load_test_clash(const struct load_tests *tests, const struct load_servers *servers);
 
-void load_test_cancel(struct load_test *test); /* it ends soon; nothing when it has */
+void load_test_cancel(struct load_test *test);       /* it ends soon; nothing when it has */
+bool load_tests_run(const struct load_tests *tests); /* one at least */
 void load_tests_cancel_all(struct load_tests *tests);
 void load_tests_under_way(const struct load_tests *tests, struct http_under_way *under_way);
 
@@ -101,6 +103,7 @@ void load_test_unwatch(struct load_test_watcher *watcher); /* from inside on_new
 
 /* --- as JSON --- */
 
+const char *load_test_status_name(const struct load_test *test);
 size_t load_test_json_size(const struct load_test *test); /* bytes of room that load_test_write needs, about */
 void load_test_write(struct json_writer *w, const struct load_test *test);         /* an object with all of it */
 void load_test_write_summary(struct json_writer *w, const struct load_test *test); /* an object with its figures */

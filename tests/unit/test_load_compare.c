@@ -457,6 +457,17 @@ static void refuses_what_is_no_run(void **state)
     cJSON_Delete(good);
 }
 
+static void figures_that_are_missing_are_unknown(void **state)
+{
+    (void)state;
+    static const char BARE[] = "{\"plan\":{},\"result\":{\"seconds\":9,\"series\":[{},7,null,{\"second\":\"x\"}]}}";
+    cJSON *comparison = compare(cJSON_Parse(BARE), run_of(10, 1000, 2000));
+    assert_verdicts(comparison, (const char *const[]){"unknown", "unknown", "unknown", "unknown", "unknown"});
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(metric_of(comparison, "latency_p99_us"), "a")));
+    assert_string_equal(why_of(comparison, "failed_percent"), "a made no request");
+    cJSON_Delete(comparison);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -475,6 +486,7 @@ int main(void)
         cmocka_unit_test(failures_need_no_seconds),
         cmocka_unit_test(a_server_that_died_is_worse),
         cmocka_unit_test(says_in_what_the_plans_differ),
+        cmocka_unit_test(figures_that_are_missing_are_unknown),
         cmocka_unit_test(refuses_what_is_no_run),
     };
     return cmocka_run_group_tests_name("load compare", tests, NULL, NULL);
