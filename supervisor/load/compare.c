@@ -128,6 +128,12 @@ static void read_seconds(const cJSON *result, const struct metric *metric, struc
     side->most = rank_quantile(sorted, side->count, 1);
 }
 
+static bool is_saturated(const struct comparison *comparison)
+{
+    return cJSON_IsTrue(member(member(comparison->results[0], "engine"), "saturated")) ||
+           cJSON_IsTrue(member(member(comparison->results[1], "engine"), "saturated"));
+}
+
 /* --- judging --- */
 
 static double percent_of_change(double a, double b)
@@ -203,7 +209,21 @@ static bool far_apart(const struct side *a, const struct side *b)
     return fabs(log(b->median / a->median)) > FAR_TIMES * log(fmax(a->upper / a->lower, b->upper / b->lower));
 }
 
-static void judge_metric(const struct metric *metric, struct change *change)
+/* A change beyond doubt, unless the engine says of itself that it was the limit: then it may be the client's, not the
+ * servers'. */
+static void settle(struct change *change, bool better, bool saturated)
+{
+    bool far = far_apart(&change->sides[0], &change->sides[1]);
+
+    change->verdict = saturated ? UNCLEAR : better ? BETTER : WORSE;
+    snprintf(change->why, sizeof(change->why), "%s than the seconds scatter (p %s)%s", far ? "far more" : "more",
+             change->p < 0.001             ? "< 0.001"
+             : change->p < COMPARE_P_VALUE ? "< 0.01"
+                                           : "> 0.01: few seconds, but far apart",
+             saturated ? ", but the client was the limit and may be what changed" : "");
+}
+
+static void judge_metric(const struct metric *metric, struct change *change, bool saturated)
 {
     const struct side *a = &change->sides[0], *b = &change->sides[1];
 
@@ -217,12 +237,7 @@ static void judge_metric(const struct metric *metric, struct change *change)
     bool certain = change->p < COMPARE_P_VALUE || far_apart(a, b);
     bool large = isnan(percent) ? rises : fabs(percent) >= metric->least;
     if (certain && large && (isnan(b->whole) || isnan(a->whole) || rises == (b->whole > a->whole))) {
-        change->verdict = rises == metric->more_is_better ? BETTER : WORSE;
-        snprintf(change->why, sizeof(change->why), "%s than the seconds scatter (p %s)",
-                 far_apart(a, b) ? "far more" : "more",
-                 change->p < 0.001             ? "< 0.001"
-                 : change->p < COMPARE_P_VALUE ? "< 0.01"
-                                               : "> 0.01: few seconds, but far apart");
+        settle(change, rises == metric->more_is_better, saturated);
     } else if (certain && large) {
         change->verdict = UNCLEAR;
         snprintf(change->why, sizeof(change->why), "most seconds went one way and the run as a whole the other");
@@ -351,7 +366,7 @@ static void write_metric(struct json_writer *w, struct comparison *comparison, c
             read_seconds(result, metric, &change.sides[i]);
     }
     if (metric->of_second) {
-        judge_metric(metric, &change);
+        judge_metric(metric, &change, is_saturated(comparison));
         comparison->found[change.verdict]++;
     } else {
         change.verdict = UNKNOWN;

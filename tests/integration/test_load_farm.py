@@ -298,7 +298,9 @@ def two_runs(farm, tmp_path_factory):
     paths = []
     for name, path in (("quick", "/"), ("large", "/data/2000")):
         paths.append(directory / f"{name}.json")
-        paths[-1].write_text(json.dumps(report(farm, "1", "-d", "8.2s", "-c", "1", "--path", path, "--name", name)))
+        made = report(farm, "1", "-d", "8.2s", "-c", "1", "--path", path, "--name", name)
+        made["result"]["engine"].update(saturated=False, saturated_why=None)  # whatever else this machine does now
+        paths[-1].write_text(json.dumps(made))
     return paths
 
 
@@ -310,9 +312,6 @@ def test_compare_says_what_became_worse(farm, two_runs):
     assert rate.split()[-1] == "worse" and "the plans differ (path)" in done.stdout
     assert done.stdout.splitlines()[-1].startswith("b is worse than a · worse: answers/s, latency p50")
     assert "b is better than a" in run(None, "load", "compare", large, quick).stdout
-    comparison = json.loads(run(None, "load", "compare", quick, large, "-o", "json", code=FAILED).stdout)
-    by_api = farm.get("/api/load-tests/compare?a={}&b={}".format(*(json.loads(p.read_text())["id"] for p in two_runs)))
-    assert comparison == by_api["comparison"]
 
 
 def test_compare_takes_ids_and_files(farm, two_runs):
@@ -320,6 +319,9 @@ def test_compare_takes_ids_and_files(farm, two_runs):
     same = json.loads(run(farm, "load", "compare", id_, str(two_runs[0]), "-o", "json").stdout)
     assert same["verdict"] == "noise" and same["plan_changes"] == []
     assert "no more than noise" in run(farm, "load", "compare", id_, id_).stdout
+    other = json.loads(two_runs[1].read_text())["id"]
+    by_api = farm.get(f"/api/load-tests/compare?a={other}&b={id_}")["comparison"]
+    assert json.loads(run(farm, "load", "compare", other, id_, "-o", "json").stdout) == by_api
     with open(two_runs[0]) as text:
         assert "no more than noise" in run(farm, "load", "compare", id_, "-", stdin=text).stdout
 

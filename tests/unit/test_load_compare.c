@@ -431,6 +431,19 @@ static void says_in_what_the_plans_differ(void **state)
     cJSON_Delete(comparison);
 }
 
+static void what_the_client_limits_is_unclear(void **state)
+{
+    (void)state;
+    state_of_chance = 11;
+    cJSON *b = run_of(20, 5000, 4000);
+    cJSON_AddBoolToObject(cJSON_AddObjectToObject(result_of(b), "engine"), "saturated", true);
+    set(result_of(b), "failed", 5000);
+    cJSON *comparison = compare(run_of(20, 10000, 2000), b);
+    assert_verdicts(comparison, (const char *const[]){"unclear", "unclear", "unclear", "unclear", "unclear"});
+    assert_non_null(strstr(why_of(comparison, "achieved_rate"), "the client was the limit"));
+    cJSON_Delete(comparison);
+}
+
 static void refuses_what_is_no_run(void **state)
 {
     (void)state;
@@ -487,6 +500,7 @@ int main(void)
         cmocka_unit_test(a_server_that_died_is_worse),
         cmocka_unit_test(says_in_what_the_plans_differ),
         cmocka_unit_test(figures_that_are_missing_are_unknown),
+        cmocka_unit_test(what_the_client_limits_is_unclear),
         cmocka_unit_test(refuses_what_is_no_run),
     };
     return cmocka_run_group_tests_name("load compare", tests, NULL, NULL);
