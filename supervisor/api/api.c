@@ -282,7 +282,7 @@ void api_drain(struct api *api, unsigned timeout_ms, void (*on_drained)(void *da
     api->waits_for_tests = true;
     api->last_tests.data = api_ref(api);
     uv_timer_init(farm_loop(api->farm), &api->last_tests);
-    uv_timer_start(&api->last_tests, on_last_tests, load_tests_run(&api->tests) ? timeout_ms : 0, 0);
+    uv_timer_start(&api->last_tests, on_last_tests, api->tests.running > 0 ? timeout_ms : 0, 0);
 }
 
 void api_free(struct api *api)

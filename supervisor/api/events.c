@@ -114,6 +114,16 @@ static size_t limit(const struct wanted *wanted, const struct event **list, size
     return most;
 }
 
+/* A number that has not come yet is an earlier farmd's whose history is lost, so that they began anew: then everything is
+ * new. */
+static bool of_an_earlier_farmd(const struct events *events, uint64_t *since)
+{
+    if (*since <= events_last_id(events))
+        return false;
+    *since = 0;
+    return true;
+}
+
 /* --- at once --- */
 
 static void respond_events(struct http_request *request, const struct event *const *list, size_t count, uint64_t last,
@@ -152,6 +162,7 @@ struct looking {
     struct reply reply;
     struct api *api;
     struct wanted wanted;
+    bool restarted;
 };
 
 /* The history lags a moment behind: the ring has what follows. */
@@ -173,7 +184,7 @@ static void on_found(const struct event *found, size_t count, const struct event
     count = limit(&op->wanted, list, count);
     reply_release(&op->reply);
     if (request != NULL)
-        respond_list(request, events, &op->wanted, list, count, lost);
+        respond_list(request, events, &op->wanted, list, count, lost || op->restarted);
     targets_done(&op->wanted.targets);
     api_unref(op->api);
     free(op);
@@ -192,13 +203,14 @@ static bool reaches_further(const struct api *api, const struct wanted *wanted, 
 }
 
 /* True when the history answers, and has taken the wanted servers over. */
-static bool look_further(struct http_request *request, struct api *api, const struct wanted *wanted)
+static bool look_further(struct http_request *request, struct api *api, const struct wanted *wanted, bool restarted)
 {
     struct looking *op = xcalloc(1, sizeof(*op));
     struct error err = {0};
 
     op->api = api_ref(api);
     op->wanted = *wanted;
+    op->restarted = restarted;
     reply_hold(&op->reply, request, NULL);
     if (history_find_events(api->history, &op->wanted.query, on_found, op, &err) == 0)
         return true;
@@ -213,13 +225,13 @@ static void list_events(struct http_request *request, struct api *api, struct wa
 {
     const struct events *events = farm_events(api->farm);
     const struct event *list[EVENTS_CAPACITY];
-    bool lost = false;
+    bool lost = false, restarted = of_an_earlier_farmd(events, &wanted->query.since);
 
     size_t count = choose(events, wanted, wanted->query.since, list, &lost);
-    if (reaches_further(api, wanted, count) && look_further(request, api, wanted))
+    if (reaches_further(api, wanted, count) && look_further(request, api, wanted, restarted))
         return;
     count = limit(wanted, list, count);
-    respond_list(request, events, wanted, list, count, lost);
+    respond_list(request, events, wanted, list, count, lost || restarted);
     targets_done(&wanted->targets);
 }
 
@@ -311,7 +323,8 @@ static uint64_t beginning(struct http_request *request, const struct events *eve
 
     if (seen >= 0 || wanted->query.oldest_first) {
         uint64_t since = seen >= 0 ? (uint64_t)seen : wanted->query.since;
-        return since > last_id ? 0 : since; /* else of an earlier farmd: the numbers have begun anew */
+        of_an_earlier_farmd(events, &since);
+        return since;
     }
     const struct event *list[EVENTS_CAPACITY];
     size_t count = limit(wanted, list, choose(events, wanted, 0, list, NULL));

@@ -71,9 +71,7 @@ static void send_more(struct stream *stream)
 
     if (follower->told)
         stream_end(stream, NULL);
-    else if (follower->test == NULL)
-        send_done(follower);
-    else if (send_seconds(follower) && follower->test->status != LOAD_TEST_RUNNING)
+    else if (follower->test == NULL || (send_seconds(follower) && follower->test->status != LOAD_TEST_RUNNING))
         send_done(follower);
 }
 

@@ -266,6 +266,7 @@ static void on_done(void *data, struct load_result *result)
     if (test->point_count == 0)
         sample_targets(test);
     test->run = NULL;
+    test->api->tests.running--;
     test->status = test->cancelled ? LOAD_TEST_CANCELLED : LOAD_TEST_COMPLETED;
     test->ended_at_us = clock_realtime_us();
     keep_result(test, result);
@@ -275,7 +276,7 @@ static void on_done(void *data, struct load_result *result)
     load_test_ref(test);
     tell(test);
     bound(&test->api->tests);
-    if (!load_tests_run(&test->api->tests))
+    if (test->api->tests.running == 0)
         api_tests_ended(test->api);
     load_test_unref(test);
 }
@@ -286,18 +287,6 @@ void load_test_cancel(struct load_test *test)
         return;
     test->cancelled = true;
     load_run_stop(test->run);
-}
-
-bool load_tests_run(const struct load_tests *tests)
-{
-    const struct load_test *test;
-
-    TAILQ_FOREACH(test, &tests->list, link)
-    {
-        if (test->run != NULL)
-            return true;
-    }
-    return false;
 }
 
 void load_tests_cancel_all(struct load_tests *tests)
@@ -386,6 +375,7 @@ int load_test_start(struct api *api, const struct load_body *body, struct load_s
     }
     name_next(&api->tests, made->id);
     TAILQ_INSERT_HEAD(&api->tests.list, made, link);
+    api->tests.running++;
     save(made);
     *test = made;
     return 0;

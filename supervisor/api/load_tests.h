@@ -72,6 +72,7 @@ struct load_test {
 
 struct load_tests {
     TAILQ_HEAD(load_test_list, load_test) list; /* newest first */
+    unsigned running;
     int64_t last_id_ms;
 };
 
@@ -90,8 +91,7 @@ bool load_test_loads(const struct load_test *test, int server_id);
 /* One that runs and loads a server that is to be loaded too. */
 struct load_test *load_test_clash(const struct load_tests *tests, const struct load_servers *servers);
 
-void load_test_cancel(struct load_test *test);       /* it ends soon; nothing when it has */
-bool load_tests_run(const struct load_tests *tests); /* one at least */
+void load_test_cancel(struct load_test *test); /* it ends soon; nothing when it has */
 void load_tests_cancel_all(struct load_tests *tests);
 void load_tests_under_way(const struct load_tests *tests, struct http_under_way *under_way);
 

@@ -3,13 +3,16 @@
  */
 #include "supervisor/cli/cli.h"
 
+#include "core/buffer.h"
 #include "supervisor/cli/frame/args.h"
 #include "supervisor/cli/frame/help.h"
 #include "supervisor/config/names.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 const struct cli_verb *cli_verb_find(const char *name)
 {
@@ -78,8 +81,55 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
     return code;
 }
 
+/* `farmd --api :9000 ps`: which command stands behind its flags; NULL: none. */
+static const struct cli_verb *verb_behind_flags(int count, char **words, int *at)
+{
+    for (int i = 1; i < count; i++) {
+        const struct cli_verb *verb = cli_verb_find(words[i]);
+        if (verb && verb->section != SECTION_HIDDEN) {
+            *at = i;
+            return verb;
+        }
+    }
+    return NULL;
+}
+
+/* Without a command it is `up`. One that stands behind flags is no mystery when these are not flags of `up`. */
+static int run_up(int count, char **words)
+{
+    struct cli_call call;
+    struct error err;
+    int at = 0;
+    const struct cli_verb *up = cli_verb_find("up"), *meant = verb_behind_flags(count, words, &at);
+    if (!meant || args_parse(up, count, words, &call, &err) == 0) {
+        if (meant)
+            args_done(&call);
+        return run(up, count, words);
+    }
+    struct buffer line = BUFFER_EMPTY;
+    for (int i = 0; i < count; i++) {
+        if (i != at)
+            buffer_printf(&line, " %s", words[i]);
+    }
+    cli_fail(CLI_USAGE, "flags stand behind the command: farmd %s%.600s", meant->name, line.data);
+    buffer_done(&line);
+    return CLI_USAGE;
+}
+
+/* Started without one of the three (`farmd ps >&-`), the next file opened would take its number, and what is printed
+ * would go into that. */
+static void open_standard_streams(void)
+{
+    int fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO)
+        fd = open("/dev/null", O_RDWR);
+    if (fd >= 0)
+        close(fd);
+}
+
 int cli_main(int argc, char **argv)
 {
+    open_standard_streams();
     int count = argc > 0 ? argc - 1 : 0;
     char **words = argv + (argc > 0 ? 1 : 0);
     if (count > 0 && asks_for_help(words[0]))
@@ -87,7 +137,7 @@ int cli_main(int argc, char **argv)
     if (count > 0 && (strcmp(words[0], "--version") == 0 || strcmp(words[0], "-V") == 0))
         return run(cli_verb_find("version"), 0, words);
     if (count == 0 || words[0][0] == '-')
-        return run(cli_verb_find("up"), count, words);
+        return run_up(count, words);
 
     int taken;
     const struct cli_verb *verb = cli_verb_of(words, count, &taken);

@@ -27,6 +27,7 @@ enum cli_kind {
     CLI_INT,
     CLI_NUMBER,
     CLI_DURATION, /* as in the settings: 250ms, 3s, 5m; bounds are milliseconds */
+    CLI_AGE,      /* how long ago: a duration, or an instant as text_parse_ago takes it; bounds are milliseconds */
     CLI_SIZE,     /* 256M; bounds are bytes */
 };
 
@@ -119,6 +120,7 @@ const char *cli_text(const struct cli_call *call, const char *flag);
 int64_t cli_int(const struct cli_call *call, const char *flag);
 double cli_number(const struct cli_call *call, const char *flag);
 int64_t cli_duration_ms(const struct cli_call *call, const char *flag);
+int64_t cli_age_ms(const struct cli_call *call, const char *flag); /* as of now */
 uint64_t cli_size(const struct cli_call *call, const char *flag);
 
 /* Of a flag that repeats: the value given at place `index`, NULL behind the last one. */

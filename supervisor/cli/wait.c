@@ -118,7 +118,7 @@ static int tell(const struct cli_call *call, const struct waiting *waiting, int 
     if (code != CLI_DONE)
         return cli_fail(code, "%s", err->message);
     if (waiting->total == 0)
-        fprintf(stderr, "farmd: no server is %s\n", waiting->select ? waiting->select : "there");
+        selection_tell_nobody(waiting->select);
     else if (!cli_given(call, "--quiet"))
         printf("%u server%s %s after %s\n", waiting->total, waiting->total == 1 ? "" : "s", goal_words[waiting->goal],
                elapsed);

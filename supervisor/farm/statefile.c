@@ -43,21 +43,33 @@ static int read_text(const char *path, struct buffer *text, struct error *err)
     }
 }
 
-int statefile_load(const char *path, struct state **state, struct error *err)
+static int read_state(const char *path, struct state **state, struct error *why)
 {
     struct buffer text = BUFFER_EMPTY;
-    struct error why = {0};
     struct state *found = NULL;
-    int code = read_text(path, &text, &why);
+    int code = read_text(path, &text, why);
     if (code > 0)
-        code = state_parse(text.data, text.length, &found, &why);
+        code = state_parse(text.data, text.length, &found, why);
     buffer_done(&text);
-    if (code < 0) {
-        free(aside_rename(path, "the state file", &why, err));
+    if (code < 0)
         return code;
-    }
     *state = found;
     return 0;
+}
+
+int statefile_load(const char *path, struct state **state, struct error *err)
+{
+    struct error why = {0};
+    int code = read_state(path, state, &why);
+    if (code < 0)
+        free(aside_rename(path, "the state file", &why, err));
+    return code;
+}
+
+int statefile_look(const char *path, struct state **state)
+{
+    struct error ignored = {0};
+    return read_state(path, state, &ignored);
 }
 
 /* --- writing --- */

@@ -16,7 +16,7 @@
 #define WRITE_DELAY_MS 250 /* events that happen together are written together */
 #define RETRY_MS 5000      /* after a write that failed */
 #define STUCK_MS 2000      /* a turn that takes longer: the disk does not answer */
-#define BATCH 512          /* events of one turn */
+#define BATCH 1024         /* events of one turn; the ring has more, and must not pass them by */
 
 struct history {
     struct background background;
@@ -148,13 +148,20 @@ static void finish_jobs(struct history *history, bool *wrote, struct error *fail
     }
 }
 
+static uint64_t events_waiting(const struct history *history)
+{
+    return history->events != NULL ? events_last_id(history->events) - history->stored_id : 0;
+}
+
 static void set_next(struct history *history, bool failed)
 {
+    uint64_t events = events_waiting(history);
+
     if (history->final)
         background_close(&history->background);
-    else if (history->closing || !TAILQ_EMPTY(&history->waiting))
+    else if (history->closing || !TAILQ_EMPTY(&history->waiting) || (events >= BATCH && !failed))
         background_set(&history->background, 0);
-    else if (history->events != NULL && events_last_id(history->events) > history->stored_id)
+    else if (events > 0)
         background_set(&history->background, failed ? RETRY_MS : WRITE_DELAY_MS);
 }
 
@@ -181,6 +188,8 @@ static void on_new_events(void *data)
 
     if (!background_is_set(&history->background))
         background_set(&history->background, WRITE_DELAY_MS);
+    else if (events_waiting(history) >= BATCH && !history->background.working)
+        background_set(&history->background, 0);
 }
 
 int history_enqueue(struct history *history, struct history_job *job, struct error *err)

@@ -276,8 +276,8 @@ def test_limits_of_many(farm, api):
     assert (result["total"], result["successful"], result["failed"]) == (2, 2, 0)
     assert [api.servers()[i]["limits_configured"]["cpu"] for i in (1, 2, 3)] == [0.25, 0.25, 0.5]
     # What fits one server may not fit another: each has its own result.
-    api.patch("/api/servers/1", {"memory_reservation_mb": 100})
-    result = api.patch("/api/servers", {"ids": [1, 2], "memory_mb": 64})
+    api.patch("/api/servers/1", {"memory_mb": 64})
+    result = api.patch("/api/servers", {"ids": [1, 2], "memory_reservation_mb": 100})
     assert [entry["status"] for entry in result["results"]] == ["error", "success"]
     assert "memory" in result["results"][0]["message"]
     for body in ({"ids": "all"}, {"cpu": 0.1}, {"ids": "all", "cpu": "fast"}, {"ids": [], "cpu": 1}):

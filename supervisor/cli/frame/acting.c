@@ -152,7 +152,7 @@ static int tell_end(struct doing *doing)
     else if (counts.total > 0)
         append_end(doing, &counts, &out);
     if (counts.total == 0)
-        fprintf(stderr, "farmd: no server is %s\n", doing->select ? doing->select : "there");
+        selection_tell_nobody(doing->select);
     int code = output_write(&out, NULL);
     buffer_done(&out);
     if (code != CLI_DONE || counts.failed + counts.untried == 0)

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <uv.h>
 
 #define MAX_ANSWER ((size_t)1 << 30) /* ten thousand servers are 12 MB; an answer of broadcast is 64 MB at most */
@@ -127,6 +128,8 @@ static void on_interrupt(uv_signal_t *signal, int number)
 {
     struct client *client = signal->data;
     (void)number;
+    if (!client->interrupted && isatty(STDERR_FILENO))
+        fputc('\n', stderr); /* behind the ^C that the terminal shows */
     client->interrupted = true;
     uv_stop(&client->loop);
 }

@@ -132,21 +132,35 @@ static void append_settings_flags(struct buffer *out)
     }
 }
 
+/* They are many, and what most people want of them here is the same farm. */
+static void append_settings_hint(struct buffer *out)
+{
+    buffer_append_char(out, '\n');
+    append_wrapped(out,
+                   "Which farm: by farm.yaml, the environment and the flags of the settings, the same as for `farmd "
+                   "up`. --config FILE, --state-dir DIR, --servers N, --base-port PORT, --port PORT and the others are "
+                   "in `farmd help up`.",
+                   0, 0);
+}
+
 static void append_verb(struct buffer *out, const struct cli_verb *verb)
 {
     help_usage(verb, out);
     buffer_append_text(out, "\n\n");
     append_wrapped(out, verb->details, 0, 0);
-    if (verb->flag_sets[0] || verb->takes_settings)
+    bool is_up = verb == cli_verb_find("up");
+    if (verb->flag_sets[0] || is_up)
         buffer_append_text(out, "\nFlags:\n");
     args_each_flag(verb, append_flag, out);
-    if (verb->takes_settings)
+    if (is_up)
         append_settings_flags(out);
+    else if (verb->takes_settings)
+        append_settings_hint(out);
     if (verb->examples)
         buffer_append_text(out, "\nExamples:\n");
     for (const struct cli_example *example = verb->examples; example && example->command; example++)
         buffer_printf(out, "  farmd %s\n      %s\n", example->command, example->what);
-    if (verb->takes_settings)
+    if (is_up)
         buffer_append_text(out,
                            "\nThe same can stand in farm.yaml; variables of the environment and a .env file come above "
                            "it, flags above all.\n");

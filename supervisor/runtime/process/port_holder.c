@@ -154,23 +154,42 @@ static struct listeners find_listeners(void)
 
 /* --- telling --- */
 
-static bool describe(const struct listeners *found, uint16_t port, char *out, size_t size)
+/* 0: not known. */
+static pid_t holder_pid(const struct listeners *found, uint16_t port)
 {
     for (size_t i = 0; i < found->count; i++) {
         const struct listener *listener = &found->list[i];
-        char path[64], comm[PROCFS_COMM_MAX];
+        char path[64];
         if (listener->port != port || listener->pid == 0) {
             continue;
         }
         snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)listener->pid, listener->fd);
         if (socket_inode(-1, path) == listener->inode) {
-            procfs_comm(listener->pid, comm);
-            snprintf(out, size, "%s (pid %d)", *comm == '\0' ? "a program" : comm, (int)listener->pid);
-            return true;
+            return listener->pid;
         }
     }
-    snprintf(out, size, UNKNOWN);
-    return false;
+    return 0;
+}
+
+static bool describe(const struct listeners *found, uint16_t port, char *out, size_t size)
+{
+    char comm[PROCFS_COMM_MAX];
+    pid_t pid = holder_pid(found, port);
+    if (pid == 0) {
+        snprintf(out, size, UNKNOWN);
+        return false;
+    }
+    procfs_comm(pid, comm);
+    snprintf(out, size, "%s (pid %d)", *comm == '\0' ? "a program" : comm, (int)pid);
+    return true;
+}
+
+pid_t process_port_holder_pid(uint16_t port)
+{
+    struct listeners found = find_listeners();
+    pid_t pid = holder_pid(&found, port);
+    free(found.list);
+    return pid;
 }
 
 void process_port_holder_known(uint16_t port, char *out, size_t size)
