@@ -114,7 +114,7 @@ TOOL_PROGRAMS := $(patsubst %.c,$(OUT)/%,$(TOOL_SOURCES))
 PRELOADS := $(patsubst %.c,$(OUT)/%.so,$(PRELOAD_SOURCES))
 
 # Files that go into farmd by .incbin: the compiler doesn't report them as dependencies.
-EMBEDDED := $(wildcard docs/openapi.json web/*.html web/*.css web/*.js web/*.svg web/dist/*)
+EMBEDDED := $(wildcard docs/openapi.json supervisor/cli/load/*.css web/*.html web/*.css web/*.js web/*.svg web/dist/*)
 
 # ---- targets --------------------------------------------------------------------------------------------------------
 .PHONY: all build deps run test test-unit test-integration bench bench-load lint check-layers format check-format install \

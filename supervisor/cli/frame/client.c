@@ -431,6 +431,11 @@ int client_follow(struct client *client, const struct client_question *question,
 
 /* --- the rest --- */
 
+void client_go_on(struct client *client)
+{
+    client->interrupted = false;
+}
+
 int client_sleep(struct client *client, int64_t ms)
 {
     client->timed_out = false;
