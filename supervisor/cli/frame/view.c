@@ -206,8 +206,7 @@ enum paint view_load_paint(const cJSON *server, const char *key)
 
 /* --- the farm --- */
 
-/* "47 healthy, 1 degraded, 2 stopped": what there is, trouble in its colour. */
-static void append_counts(const struct output *output, const cJSON *totals, struct buffer *out)
+void view_counts(const cJSON *totals, void (*each)(const struct view_count *count, void *data), void *data)
 {
     static const struct {
         const char *key, *words;
@@ -220,18 +219,29 @@ static void append_counts(const struct output *output, const cJSON *totals, stru
         {"stopped", "stopped", PAINT_PLAIN},
     };
     double unprobed = view_number(totals, "running", 0);
-    const char *separator = "";
+    _Static_assert(ARRAY_SIZE(counts) + 1 == VIEW_COUNTS, "and those not probed");
     for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
         double count = view_number(totals, counts[i].key, 0);
         unprobed -= i < 3 ? count : 0; /* the first three are of the running ones */
-        if (count == 0)
-            continue;
-        buffer_printf(out, "%s%s%.0f %s%s", separator, output_paint(output, counts[i].paint), count, counts[i].words,
-                      output_unpaint(output, counts[i].paint));
-        separator = ", ";
+        if (count > 0)
+            each(&(struct view_count){count, counts[i].words, counts[i].paint}, data);
     }
     if (unprobed > 0)
-        buffer_printf(out, "%s%.0f not probed", separator, unprobed);
+        each(&(struct view_count){unprobed, "not probed", PAINT_PLAIN}, data);
+}
+
+struct summary {
+    const struct output *output;
+    struct buffer *out;
+    const char *separator;
+};
+
+static void append_count(const struct view_count *count, void *data)
+{
+    struct summary *summary = data;
+    buffer_printf(summary->out, "%s%s%.0f %s%s", summary->separator, output_paint(summary->output, count->paint),
+                  count->count, count->words, output_unpaint(summary->output, count->paint));
+    summary->separator = ", ";
 }
 
 static void append_use(const cJSON *totals, struct buffer *out)
@@ -258,7 +268,8 @@ void view_summary(const struct output *output, const cJSON *answer, size_t shown
         buffer_printf(out, "%zu shown of %.0f: ", shown, total);
     else
         buffer_printf(out, "%.0f server%s: ", total, total == 1 ? "" : "s");
-    append_counts(output, totals, out);
+    struct summary summary = {.output = output, .out = out, .separator = ""};
+    view_counts(totals, append_count, &summary);
     append_use(totals, out);
     if (strcmp(view_text(answer, "enforcement"), "none") == 0)
         buffer_printf(out, " · %slimits not in force%s", output_paint(output, PAINT_WARN),

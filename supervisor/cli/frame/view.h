@@ -36,6 +36,15 @@ enum paint view_state_paint(const struct cJSON *server);
 enum paint view_health_paint(const struct cJSON *server);
 enum paint view_load_paint(const struct cJSON *server, const char *key); /* of a percentage of its limit */
 
+/* How many servers of the farm are what: "47 healthy", "1 degraded"; only what there is. */
+#define VIEW_COUNTS 10 /* at most */
+struct view_count {
+    double count;
+    const char *words; /* lives for ever */
+    enum paint paint;
+};
+void view_counts(const struct cJSON *totals, void (*each)(const struct view_count *count, void *data), void *data);
+
 /* The line below a list of servers: how many are shown, what the whole farm is doing. */
 void view_summary(const struct output *output, const struct cJSON *answer, size_t shown, struct buffer *out);
 
