@@ -25,6 +25,11 @@ const char *view_rate(const struct cJSON *object, const char *key, char text[VIE
 const char *view_count(const struct cJSON *object, const char *key, char text[VIEW_TEXT]);   /* "4711" */
 const char *view_ms(const struct cJSON *object, const char *key, char text[VIEW_TEXT]);      /* "0.21 ms" */
 
+/* Figures that are no member of an object; NaN is not known. */
+const char *view_format_rate(double value, char text[VIEW_TEXT]);
+const char *view_cpu_use(double cores, double limit, char text[VIEW_TEXT]);    /* "3.1 of 25" */
+const char *view_memory_use(double mb, double limit_mb, char text[VIEW_TEXT]); /* "1.2 of 12.5 GB" */
+
 /* Of a server's entry. */
 const char *view_health(const struct cJSON *server);                       /* "-" for one that does not run */
 const char *view_memory(const struct cJSON *server, char text[VIEW_TEXT]); /* "1.3 of 256 MB" */
