@@ -103,14 +103,16 @@ void draw_foot(const struct scene *scene, struct canvas *canvas)
 
 void draw_keys(const struct scene *scene, struct canvas *canvas)
 {
-    canvas_put(canvas, 0, 0, canvas->columns, PAINT_STRONG, "farmd top: keys");
+    canvas_put(canvas, 0, 0, canvas->columns, PAINT_STRONG,
+               "keys; capital letters act on what is selected, or on the server at the cursor");
     int line = 2, last = canvas->lines - 2;
-    for (size_t i = scene->help_top; i < keys_count && line < last; i++, line++) {
+    bool all = (int)keys_count <= last - line;
+    for (size_t i = all ? 0 : scene->help_top; i < keys_count && line < last; i++, line++) {
         canvas_put(canvas, line, 2, 9, PAINT_STRONG, keys_table[i].label);
         canvas_put(canvas, line, 12, canvas->columns - 12, PAINT_PLAIN, keys_table[i].what);
     }
     canvas_put(canvas, canvas->lines - 1, 0, canvas->columns, PAINT_FAINT,
-               "Capital letters act on the selected servers, or the one at the cursor. ↑ ↓ more · any other key: back");
+               all ? "any key goes back" : "↓ shows more, any other key goes back");
 }
 
 static bool is_too_small(struct canvas *canvas)

@@ -205,7 +205,7 @@ static void put_counts(const struct snapshot *snapshot, struct canvas *canvas, i
 static void put_totals(const struct snapshot *snapshot, struct canvas *canvas)
 {
     char cpu[VIEW_TEXT], memory[VIEW_TEXT], text[VIEW_TEXT];
-    int bar = canvas->columns >= 120 ? 20 : 8, column = 0, room = canvas->columns;
+    int room = canvas->columns, column = 0, bar = room >= 120 ? 20 : room >= 80 ? 8 : 0;
     const struct {
         const char *label;
         double share;
@@ -219,7 +219,7 @@ static void put_totals(const struct snapshot *snapshot, struct canvas *canvas)
     for (size_t i = 0; i < ARRAY_SIZE(uses); i++) {
         column += canvas_put(canvas, 2, column, room - column, PAINT_PLAIN, uses[i].label);
         canvas_bar(canvas, 2, column, bar, PAINT_GOOD, uses[i].share);
-        column += bar + 1;
+        column += bar > 0 ? bar + 1 : 0;
         int width = canvas_put(canvas, 2, column, room - column, PAINT_PLAIN, uses[i].use);
         column += (width > 11 ? width : 11) + 2;
     }

@@ -78,15 +78,21 @@ static void put_use(struct canvas *canvas, int line, const char *label, const st
     buffer_done(&bars);
 }
 
+static bool is_running(const cJSON *server)
+{
+    return cJSON_IsNumber(get(server, "cpu_percent"));
+}
+
 static void put_cpu(struct canvas *canvas, int line, const struct opened *opened)
 {
     const cJSON *server = opened->server;
     double limit = view_number(get(server, "limits"), "cpu", NAN);
-    char percent[VIEW_TEXT], throttled[VIEW_TEXT], of[32] = "the machine", use[3 * VIEW_TEXT];
+    char percent[VIEW_TEXT], throttled[VIEW_TEXT], of[32] = "the machine", use[3 * VIEW_TEXT] = "-";
     if (!isnan(limit))
         snprintf(of, sizeof(of), "%g CPU", limit);
-    snprintf(use, sizeof(use), "%s of %s, throttled %s", view_percent(server, "cpu_percent", percent), of,
-             view_percent(server, "throttled_percent", throttled));
+    if (is_running(server))
+        snprintf(use, sizeof(use), "%s of %s, throttled %s", view_percent(server, "cpu_percent", percent), of,
+                 view_percent(server, "throttled_percent", throttled));
     put_use(canvas, line, "CPU", opened, "cpu_percent", view_number(server, "cpu_percent", NAN) / 100, 100, use);
 }
 
@@ -103,6 +109,10 @@ static void put_requests(struct canvas *canvas, int line, const struct opened *o
     const cJSON *server = opened->server;
     char rate[VIEW_TEXT], errors[VIEW_TEXT], p50[VIEW_TEXT], p99[VIEW_TEXT], total[VIEW_TEXT], pid[VIEW_TEXT];
     int column = put_label(canvas, line, "requests"), room = canvas->columns;
+    if (!is_running(server)) {
+        canvas_printf(canvas, line, column, room - column, PAINT_PLAIN, "- · group %s", view_text(server, "group"));
+        return;
+    }
     column +=
         canvas_printf(canvas, line, column, room - column, PAINT_PLAIN, "%s/s, %s errors/s",
                       view_rate(server, "requests_per_second", rate), view_rate(server, "errors_per_second", errors));

@@ -15,14 +15,8 @@
 const struct keys_row keys_table[] = {
     {COMMAND_HELP, LOOKS, {'?', KEY_F(1)}, "?", "these keys; any key goes back", "keys"},
     {COMMAND_OPEN, SCREEN_LIST, {'\n', '\r', KEY_ENTER}, "Enter", "open the server: why it restarted, its events and log", "open"},
-    {COMMAND_BACK, LOOKS, {KEYS_ESCAPE, KEY_BACKSPACE, 127}, "Esc", "go back; in the list: drop the selection, then the filter", NULL},
-    {COMMAND_UP, ALL, {KEY_UP, 'k'}, "↑ k", "up", NULL},
-    {COMMAND_DOWN, ALL, {KEY_DOWN, 'j'}, "↓ j", "down", NULL},
-    {COMMAND_PAGE_UP, ALL, {KEY_PPAGE, CONTROL('b')}, "PgUp", "a page up", NULL},
-    {COMMAND_PAGE_DOWN, ALL, {KEY_NPAGE, CONTROL('f')}, "PgDn", "a page down", NULL},
-    {COMMAND_HOME, ALL, {KEY_HOME, 'g'}, "Home g", "to the top, and stay there", NULL},
-    {COMMAND_END, ALL, {KEY_END, 'G'}, "End G", "to the bottom; a log follows from there", NULL},
     {COMMAND_OTHER_PANE, SCREEN_SERVER, {'\t'}, "Tab", "between the log and the events", "log/events"},
+    {COMMAND_BACK, LOOKS, {KEYS_ESCAPE, KEY_BACKSPACE, 127}, "Esc", "go back; in the list: drop the selection, then the filter", NULL},
     {COMMAND_FILTER, SCREEN_LIST, {'/', KEY_F(4)}, "/", "show only state:unhealthy, cpu>80, 1-10, zone=a …", "filter"},
     {COMMAND_SORT_RIGHT, SCREEN_LIST, {'s', '>', KEY_RIGHT, KEY_F(6)}, "s >", "sort by the next column", "sort"},
     {COMMAND_SORT_LEFT, SCREEN_LIST, {'<', KEY_LEFT}, "<", "sort by the column before", NULL},
@@ -38,8 +32,14 @@ const struct keys_row keys_table[] = {
     {COMMAND_RESUME, LOOKS, {'C'}, "C", "resume what is paused (continue)", NULL},
     {COMMAND_LIMITS, LOOKS, {'M'}, "M", "set limits: cpu=0.25 memory=128M", NULL},
     {COMMAND_LOAD, LOOKS, {'L'}, "L", "load test; while one runs: stop it", "load"},
-    {COMMAND_REDRAW, ALL, {CONTROL('l')}, "^L", "draw the screen anew", NULL},
     {COMMAND_QUIT, ALL, {'q', KEY_F(10)}, "q", "quit; in a server: back to the list", "quit"},
+    {COMMAND_UP, ALL, {KEY_UP, 'k'}, "↑ k", "up", NULL},
+    {COMMAND_DOWN, ALL, {KEY_DOWN, 'j'}, "↓ j", "down", NULL},
+    {COMMAND_PAGE_UP, ALL, {KEY_PPAGE, CONTROL('b')}, "PgUp", "a page up", NULL},
+    {COMMAND_PAGE_DOWN, ALL, {KEY_NPAGE, CONTROL('f')}, "PgDn", "a page down", NULL},
+    {COMMAND_HOME, ALL, {KEY_HOME, 'g'}, "Home g", "to the top, and stay there", NULL},
+    {COMMAND_END, ALL, {KEY_END, 'G'}, "End G", "to the bottom; a log follows from there", NULL},
+    {COMMAND_REDRAW, ALL, {CONTROL('l')}, "^L", "draw the screen anew", NULL},
 };
 /* clang-format on */
 const size_t keys_count = ARRAY_SIZE(keys_table);
