@@ -121,8 +121,11 @@ static void text_steers_no_terminal(void **state)
                "a 2Jb"); /* CSI as one character */
     assert_put(20, false, "a\xff\xc3(\xed\xa0\x80\xf5", "a��(����");
     assert_put(20, false, "\xc0\x9b\xe0\x80\x9b", "�����"); /* an overlong escape */
-    assert_put(20, false, "a\xe2\x80\xae" "bc", "abc");        /* right to left */
-    assert_put(20, false, "e\xcc\x81x", "ex");              /* an accent of its own */
+    assert_put(20, false,
+               "a\xe2\x80\xae"
+               "bc",
+               "abc");                         /* right to left */
+    assert_put(20, false, "e\xcc\x81x", "ex"); /* an accent of its own */
     assert_put(20, true, "a\033\xff\xe2\x80\xae", "a ??");
 }
 
@@ -379,8 +382,10 @@ static void panes_wrap_long_lines(void **state)
     pane_add(&pane, 0, PAINT_PLAIN, "0123456789abcdefghijKL");
     assert_pane(&pane, 4, (const char *const[]){"before", "0123456789", "abcdefghij", "KL"});
     assert_pane(&pane, 2, (const char *const[]){"abcdefghij", "KL"});
+    pane_scroll(&pane, 1, 2, 31);
+    assert_pane(&pane, 2, (const char *const[]){"0123456789", "abcdefghij"});
     pane_scroll(&pane, 1000, 4, 31);
-    assert_int_equal(pane.back, 0);
+    assert_false(pane.scrolled); /* all of it is in the window */
     pane_scroll(&pane, 1000, 1, 31);
     assert_pane(&pane, 1, (const char *const[]){"before"});
     pane_done(&pane);
@@ -396,6 +401,12 @@ static void panes_are_bounded(void **state)
         pane_add(&pane, 0, PAINT_PLAIN, i < 5 ? megabyte : "short");
     assert_int_equal(pane.count, PANE_LINES);
     pane_add(&pane, 0, PAINT_PLAIN, megabyte);
+    pane_scroll(&pane, 1000000, 2, 31);
+    for (unsigned i = 0; i < PANE_LINES; i++)
+        pane_add(&pane, 0, PAINT_PLAIN, "newer");
+    assert_pane(&pane, 2, (const char *const[]){"newer", "newer"});
+    pane_add(&pane, 0, PAINT_PLAIN, megabyte);
+    pane_scroll(&pane, -1000000, 2, 31);
     struct canvas canvas;
     canvas_init(&canvas, 4, 31, false);
     pane_draw(&pane, &canvas, 0, 4, "");

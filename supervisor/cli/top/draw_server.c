@@ -128,10 +128,7 @@ static int put_pane(const struct pane *pane, struct canvas *canvas, int line, in
                     const char *empty)
 {
     char title[96];
-    if (pane->back > 0)
-        snprintf(title, sizeof(title), "%s: %zu newer lines below, End follows again", name, pane->back);
-    else
-        snprintf(title, sizeof(title), "%s", name);
+    snprintf(title, sizeof(title), pane->scrolled ? "%s: not its end; End follows it again" : "%s", name);
     canvas_rule(canvas, line, larger ? PAINT_STRONG : PAINT_PLAIN, title);
     pane_draw(pane, canvas, line + 1, lines, empty);
     return line + 1 + lines;

@@ -22,13 +22,12 @@ void pane_add(struct pane *pane, int64_t at_us, enum paint paint, const char *te
         free(line_at(pane, 0)->text);
         pane->first = (pane->first + 1) % PANE_LINES;
         pane->count--;
+        pane->gone++;
     }
     bool cut = strlen(text) > PANE_TEXT;
     char *kept = cut ? xasprintf("%.*s…", PANE_TEXT, text) : xstrdup(text);
-    *line_at(pane, pane->count) = (struct pane_line){at_us, paint, kept};
+    *line_at(pane, pane->count) = (struct pane_line){at_us, paint, canvas_columns(kept), kept};
     pane->count++;
-    if (pane->back > 0 && pane->back < pane->count - 1)
-        pane->back++; /* what one reads stands still */
 }
 
 void pane_done(struct pane *pane)
@@ -48,31 +47,83 @@ static int indent_of(const struct pane_line *line, char time[24])
     return 1 + (int)strlen(time) + 1;
 }
 
-static int height_of(const struct pane_line *line, int columns)
+static int height_of(const struct pane *pane, size_t index, int columns)
 {
     char time[24];
-    int width = columns - indent_of(line, time), length = canvas_columns(line->text);
-    return width > 0 && length > width ? (length + width - 1) / width : 1;
+    const struct pane_line *line = line_at(pane, index);
+    int width = columns - indent_of(line, time);
+    return width > 0 && line->columns > width ? (line->columns + width - 1) / width : 1;
 }
 
-void pane_scroll(struct pane *pane, long by, int lines, int columns)
+/* A row of the pane: of which line, and which one of it. */
+struct place {
+    size_t index;
+    int row;
+};
+
+/* At the top of the window when the newest line is at its bottom. */
+static struct place following_top(const struct pane *pane, int lines, int columns)
 {
-    size_t oldest = 0; /* so many fill the window when one is at the top */
-    for (int used = 0; oldest < pane->count && used < lines; oldest++)
-        used += height_of(line_at(pane, oldest), columns);
-    long most = (long)(pane->count - oldest), back = (long)pane->back;
-    pane->back = (size_t)(by < -back ? 0 : by > most - back ? most : back + by);
+    size_t index = pane->count;
+    int rows = 0;
+    while (index > 0 && rows < lines)
+        rows += height_of(pane, --index, columns);
+    return (struct place){index, rows > lines ? rows - lines : 0};
 }
 
-/* Those above `top` or below `bottom` are not drawn. */
-static int draw_line(const struct pane_line *line, struct canvas *canvas, int at, int top, int bottom)
+static bool is_before(struct place one, struct place other)
+{
+    return one.index < other.index || (one.index == other.index && one.row < other.row);
+}
+
+static struct place top_of(const struct pane *pane, int lines, int columns)
+{
+    struct place newest = following_top(pane, lines, columns);
+    if (!pane->scrolled)
+        return newest;
+    struct place top = {0, 0};
+    if (pane->top >= pane->gone && pane->top - pane->gone < pane->count) {
+        top.index = (size_t)(pane->top - pane->gone);
+        int height = height_of(pane, top.index, columns);
+        top.row = pane->top_row < height ? pane->top_row : height - 1;
+    }
+    return is_before(top, newest) ? top : newest;
+}
+
+static struct place row_above(const struct pane *pane, struct place place, int columns)
+{
+    if (place.row > 0)
+        return (struct place){place.index, place.row - 1};
+    return (struct place){place.index - 1, height_of(pane, place.index - 1, columns) - 1};
+}
+
+static struct place row_below(const struct pane *pane, struct place place, int columns)
+{
+    if (place.row + 1 < height_of(pane, place.index, columns))
+        return (struct place){place.index, place.row + 1};
+    return (struct place){place.index + 1, 0};
+}
+
+void pane_scroll(struct pane *pane, long rows, int lines, int columns)
+{
+    struct place newest = following_top(pane, lines, columns), top = top_of(pane, lines, columns);
+    for (; rows > 0 && (top.index > 0 || top.row > 0); rows--)
+        top = row_above(pane, top, columns);
+    for (; rows < 0 && is_before(top, newest); rows++)
+        top = row_below(pane, top, columns);
+    pane->scrolled = is_before(top, newest);
+    pane->top = pane->gone + top.index;
+    pane->top_row = top.row;
+}
+
+/* From one of its rows on, down to `bottom`; returns the line of the canvas behind it. */
+static int draw_line(const struct pane *pane, struct place from, struct canvas *canvas, int at, int bottom)
 {
     char time[24];
+    const struct pane_line *line = line_at(pane, from.index);
     int indent = indent_of(line, time), width = canvas->columns - indent;
-    int height = height_of(line, canvas->columns);
-    for (int row = 0; row < height; row++, at++) {
-        if (at < top || at >= bottom)
-            continue;
+    int height = height_of(pane, from.index, canvas->columns);
+    for (int row = from.row; row < height && at < bottom; row++, at++) {
         canvas_put(canvas, at, 1, row == 0 ? indent - 1 : 0, PAINT_FAINT, time);
         canvas_put_from(canvas, at, indent, width, line->paint, line->text, row * width, row + 1 < height);
     }
@@ -83,11 +134,7 @@ void pane_draw(const struct pane *pane, struct canvas *canvas, int line, int lin
 {
     if (pane->count == 0)
         canvas_put(canvas, line, 1, lines > 0 ? canvas->columns - 1 : 0, PAINT_FAINT, empty);
-    size_t end = pane->count - (pane->back < pane->count ? pane->back : 0), from = end;
-    int used = 0;
-    while (from > 0 && used < lines)
-        used += height_of(line_at(pane, --from), canvas->columns);
-    int at = used > lines ? line + lines - used : line;
-    for (; from < end; from++)
-        at = draw_line(line_at(pane, from), canvas, at, line, line + lines);
+    struct place from = top_of(pane, lines, canvas->columns);
+    for (int at = line; from.index < pane->count && at < line + lines; from = (struct place){from.index + 1, 0})
+        at = draw_line(pane, from, canvas, at, line + lines);
 }
