@@ -1,8 +1,13 @@
 """`farmd top` on real terminals of several sizes, against the real farmd."""
 
+import http.server
+import json
 import os
 import re
 import signal
+import threading
+import time
+import urllib.parse
 
 import pytest
 
@@ -306,3 +311,61 @@ def test_a_slow_farm_does_not_freeze_it(farm, small):
     finally:
         os.kill(farm.process.pid, signal.SIGCONT)
     wait_for(lambda: farm.get("/api/servers"), what="the farm again")
+
+
+# --- many servers ---
+
+
+class Crowd(http.server.BaseHTTPRequestHandler):
+    """The API of a farm of 5,000 servers, without the servers."""
+
+    protocol_version = "HTTP/1.1"
+    asked, answer = [], {}
+
+    def do_GET(self):
+        type(self).asked.append(self.path)
+        wanted = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query).get("select", ["all"])[0]
+        body = self.answer.get(wanted, self.answer["all"])
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def crowd(farm):
+    answer = farm.get("/api/servers")
+    entry = answer["servers"][0]
+    servers = [{**entry, "id": i, "name": f"server-{i}", "cpu_percent": i * 7919 % 100} for i in range(1, 5001)]
+    Crowd.asked = []
+    Crowd.answer = {
+        "all": json.dumps({**answer, "total_servers": 5000, "servers": servers}).encode(),
+        "4000-4001": json.dumps({**answer, "total_servers": 5000, "servers": servers[3999:4001]}).encode(),
+    }
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Crowd)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_five_thousand_servers(farm, crowd):
+    with Screen(farm, env={"FARMD_API": f"http://127.0.0.1:{crowd.server_address[1]}"}) as screen:
+        began = time.monotonic()
+        screen.top("--sort", "id").wait("5000 servers", "running")
+        screen.keys("End")
+        wait_for(lambda: screen.rows()[-1][0] == "5000", what="the last server")
+        screen.keys("PageUp").keys("Home")
+        wait_for(lambda: screen.rows()[0][0] == "1", what="the first server")
+        screen.keys("a").wait("5000 selected")
+        screen.keys("X").wait("stop 5000 servers (1-5000)? y/n").keys("n")
+        screen.keys("/").type("4000-4001").keys("Enter").wait("2 of 5000: 4000-4001")
+        wait_for(lambda: [row[0] for row in screen.rows()] == ["4000", "4001"], what="two rows")
+        assert any("select=4000-4001" in path for path in Crowd.asked)
+        screen.keys("q").told(DONE)
+        # One question a second, one at the start and one for the filter.
+        assert len(Crowd.asked) <= time.monotonic() - began + 3, Crowd.asked
