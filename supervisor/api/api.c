@@ -197,6 +197,7 @@ int api_new(struct farm *farm, const struct api_socket *sockets, size_t count, s
     made->farm = farm;
     made->references = 1;
     made->memory.limit = API_MEMORY;
+    load_tests_init(&made->tests);
     made->control.api = made;
     made->dashboard = (struct api_listener){.api = made, .is_dashboard = true};
     take_sockets(made, sockets, count);
@@ -232,6 +233,7 @@ static void on_listener_drained(void *data)
 void api_farm_stopping(struct api *api)
 {
     load_tests_stop(api);
+    load_tests_cancel_all(&api->tests);
 }
 
 void api_drain(struct api *api, unsigned timeout_ms, void (*on_drained)(void *data), void *data)
@@ -257,5 +259,6 @@ void api_free(struct api *api)
     streams_end(api, NULL);
     http_server_free(steal(&api->control.server));
     http_server_free(steal(&api->dashboard.server));
+    load_tests_done(&api->tests);
     api_unref(api);
 }

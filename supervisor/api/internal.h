@@ -9,6 +9,7 @@
 #include "http/router.h"
 #include "http/server.h"
 #include "supervisor/api/api.h"
+#include "supervisor/api/load_tests.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,7 +38,8 @@ struct api {
     unsigned fanouts;
     unsigned load_tests;
     unsigned load_connections;
-    LIST_HEAD(load_list, load) loads; /* tests under way */
+    LIST_HEAD(load_list, load) loads; /* of /api/load-test, under way */
+    struct load_tests tests;          /* of /api/load-tests */
     unsigned streams;
     LIST_HEAD(stream_list, stream) open_streams;
     unsigned draining; /* listeners that have not drained yet */
@@ -86,6 +88,11 @@ api_handler rolling_post;
 api_handler broadcast_post;
 api_handler simulate_post;
 api_handler load_test_post;
+api_handler load_tests_list;
+api_handler load_tests_post;
+api_handler load_tests_get;
+api_handler load_tests_delete;
+api_handler load_tests_compare;
 api_handler page_docs;
 api_handler page_openapi;
 api_handler page_asset;
