@@ -63,7 +63,7 @@ static struct canvas draw(struct scene *scene, int lines, int columns, bool asci
 {
     struct canvas canvas;
     canvas_init(&canvas, lines, columns, ascii);
-    model_set_window(&scene->model, draw_list_window(lines));
+    model_set_window(&scene->model, (size_t)draw_list_window(scene, lines));
     draw_screen(scene, &canvas);
     return canvas;
 }
@@ -360,12 +360,12 @@ static void panes_follow_and_scroll(void **state)
     for (int i = 0; i < 6; i++) {
         char text[16];
         snprintf(text, sizeof(text), "line %d", i);
-        pane_add(&pane, 0, PAINT_PLAIN, text);
+        pane_add(&pane, 1, PAINT_PLAIN, text);
     }
     assert_pane(&pane, 2, (const char *const[]){"line 4", "line 5"});
     pane_scroll(&pane, 1, 2, 31);
     assert_pane(&pane, 2, (const char *const[]){"line 3", "line 4"});
-    pane_add(&pane, 0, PAINT_PLAIN, "new");
+    pane_add(&pane, 1, PAINT_PLAIN, "new");
     assert_pane(&pane, 2, (const char *const[]){"line 3", "line 4"});
     pane_scroll(&pane, 1000, 2, 31);
     assert_pane(&pane, 2, (const char *const[]){"line 0", "line 1"});
@@ -378,8 +378,8 @@ static void panes_wrap_long_lines(void **state)
 {
     (void)state;
     struct pane pane = {.count = 0};
-    pane_add(&pane, 0, PAINT_PLAIN, "before");
-    pane_add(&pane, 0, PAINT_PLAIN, "0123456789abcdefghijKL");
+    pane_add(&pane, 1, PAINT_PLAIN, "before");
+    pane_add(&pane, 1, PAINT_PLAIN, "0123456789abcdefghijKL");
     assert_pane(&pane, 4, (const char *const[]){"before", "0123456789", "abcdefghij", "KL"});
     assert_pane(&pane, 2, (const char *const[]){"abcdefghij", "KL"});
     pane_scroll(&pane, 1, 2, 31);
@@ -398,14 +398,14 @@ static void panes_are_bounded(void **state)
     char *megabyte = xcalloc(1, 1 << 20);
     memset(megabyte, 'x', (1 << 20) - 1);
     for (unsigned i = 0; i < PANE_LINES + 10; i++)
-        pane_add(&pane, 0, PAINT_PLAIN, i < 5 ? megabyte : "short");
+        pane_add(&pane, 1, PAINT_PLAIN, i < 5 ? megabyte : "short");
     assert_int_equal(pane.count, PANE_LINES);
-    pane_add(&pane, 0, PAINT_PLAIN, megabyte);
+    pane_add(&pane, 1, PAINT_PLAIN, megabyte);
     pane_scroll(&pane, 1000000, 2, 31);
     for (unsigned i = 0; i < PANE_LINES; i++)
-        pane_add(&pane, 0, PAINT_PLAIN, "newer");
+        pane_add(&pane, 1, PAINT_PLAIN, "newer");
     assert_pane(&pane, 2, (const char *const[]){"newer", "newer"});
-    pane_add(&pane, 0, PAINT_PLAIN, megabyte);
+    pane_add(&pane, 1, PAINT_PLAIN, megabyte);
     pane_scroll(&pane, -1000000, 2, 31);
     struct canvas canvas;
     canvas_init(&canvas, 4, 31, false);

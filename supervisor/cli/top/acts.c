@@ -7,9 +7,9 @@
 #include "core/memory.h"
 #include "core/units.h"
 #include "supervisor/cli/frame/view.h"
+#include "supervisor/cli/top/wish.h"
 
 #include <cjson/cJSON.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +40,7 @@ static const struct act *act_of(enum command command)
 /* Which servers are meant, now: what changes later does not change what is done to whom. */
 static size_t choose(const struct scene *scene, int **ids, size_t *hidden)
 {
-    if (scene->screen != SCREEN_SERVER)
+    if (scene->opened.id == 0)
         return model_meant(&scene->model, ids, hidden);
     *hidden = 0;
     *ids = xcalloc(1, sizeof(**ids));
@@ -50,9 +50,9 @@ static size_t choose(const struct scene *scene, int **ids, size_t *hidden)
 
 /* --- asking the farm --- */
 
-static void write_ids(struct json_writer *w, const int *ids, size_t count)
+static void write_ids(struct json_writer *w, const char *key, const int *ids, size_t count)
 {
-    json_key(w, "ids");
+    json_key(w, key);
     json_begin_array(w);
     for (size_t i = 0; i < count; i++)
         json_int(w, ids[i]);
@@ -78,66 +78,43 @@ static void do_act(struct scene *scene, struct feed *feed, const struct act *act
     struct json_writer w = json_writer_to(&body);
     json_begin_object(&w);
     json_member_string(&w, "action", act->action);
-    write_ids(&w, scene->prompt.ids, scene->prompt.count);
+    write_ids(&w, "ids", scene->prompt.ids, scene->prompt.count);
     json_end_object(&w);
     carry_out(scene, feed, "POST", "/api/servers/action", body.data, act->doing);
     buffer_done(&body);
 }
 
-static void write_number(struct json_writer *w, double number)
+/* What is typed; a mistake keeps the prompt open. */
+static bool read_wish(struct scene *scene, struct json_writer *w)
 {
-    char text[32];
-    int length = snprintf(text, sizeof(text), "%.10g", number);
-    json_raw(w, text, (size_t)length);
+    struct error err;
+    bool limits = scene->prompt.kind == PROMPT_LIMITS;
+    int code = limits ? wish_limits(scene->prompt.text, w, &err) : wish_load(scene->prompt.text, w, &err);
+    if (code < 0)
+        snprintf(scene->prompt.error, sizeof(scene->prompt.error), "%s", err.message);
+    return code == 0;
 }
 
-/* "cpu=0.25 memory=128M": what is allowed the farm says. */
-static int read_limits(const char *text, struct json_writer *w, struct error *err)
+static void do_wish(struct scene *scene, struct feed *feed)
 {
-    static const struct {
-        const char *name;
-        bool number;
-    } limits[] = {
-        {"cpu", true}, {"memory", false}, {"cpu_reservation", true}, {"memory_reservation", false}, {"pids", true}};
-    cleanup_free char *copy = xstrdup(text);
-    char *rest = NULL;
-    int count = 0;
-    for (char *word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest), count++) {
-        char *value = strchr(word, '=');
-        size_t i = 0, length = value ? (size_t)(value - word) : strlen(word);
-        while (i < ARRAY_SIZE(limits) &&
-               (strlen(limits[i].name) != length || strncmp(limits[i].name, word, length) != 0))
-            i++;
-        double number = 0;
-        if (!value || i == ARRAY_SIZE(limits))
-            return error_set(
-                err, EINVAL,
-                "%.40s is no limit; write cpu=, memory=, cpu_reservation=, memory_reservation= or pids=", word);
-        if (limits[i].number && units_parse_double(value + 1, 0, 1e9, &number) < 0)
-            return error_set(err, EINVAL, "%s=%.40s: write a number", limits[i].name, value + 1);
-        json_key(w, limits[i].name);
-        if (limits[i].number)
-            write_number(w, number);
-        else
-            json_string(w, value + 1);
-    }
-    return count > 0 ? 0 : error_set(err, EINVAL, "say what to set, as in cpu=0.25 memory=128M");
-}
-
-static void do_limits(struct scene *scene, struct feed *feed)
-{
+    bool limits = scene->prompt.kind == PROMPT_LIMITS;
     struct buffer body = BUFFER_EMPTY;
     struct json_writer w = json_writer_to(&body);
-    struct error err;
     json_begin_object(&w);
-    if (read_limits(scene->prompt.text, &w, &err) < 0) {
-        snprintf(scene->prompt.error, sizeof(scene->prompt.error), "%s", err.message);
-    } else {
-        write_ids(&w, scene->prompt.ids, scene->prompt.count);
+    if (read_wish(scene, &w)) {
+        write_ids(&w, limits ? "ids" : "target_servers", scene->prompt.ids, scene->prompt.count);
         json_end_object(&w);
-        carry_out(scene, feed, "PATCH", "/api/servers", body.data, "changing");
+        carry_out(scene, feed, limits ? "PATCH" : "POST", limits ? "/api/servers" : "/api/load-tests", body.data,
+                  limits ? "changing" : "loading");
     }
     buffer_done(&body);
+}
+
+static void end_load(struct scene *scene, struct feed *feed)
+{
+    feed_act(feed, "DELETE", view_text(scene->load.run, "url"), NULL);
+    scene_say(scene, PAINT_PLAIN, "ending the load test …");
+    scene_close_prompt(scene);
 }
 
 /* --- asking the person --- */
@@ -166,7 +143,10 @@ void acts_begin(struct scene *scene, struct feed *feed, enum command command)
         scene_say(scene, PAINT_WARN, "there is no server to do that to");
         scene_close_prompt(scene);
     } else if (command == COMMAND_LIMITS) {
-        ask(scene, PROMPT_LIMITS, "limits of", " (as in cpu=0.25 memory=128M): ", hidden);
+        ask(scene, PROMPT_LIMITS, "limits of", " (as in " WISH_LIMITS_EXAMPLE "): ", hidden);
+    } else if (command == COMMAND_LOAD) {
+        ask(scene, PROMPT_LOAD, "load", ": ", hidden);
+        snprintf(scene->prompt.text, sizeof(scene->prompt.text), "duration=10s connections=10");
     } else if (act && (act->sure || hidden > 0)) {
         ask(scene, PROMPT_CONFIRM, act->action, "? y/n ", hidden);
     } else if (act) {
@@ -174,11 +154,20 @@ void acts_begin(struct scene *scene, struct feed *feed, enum command command)
     }
 }
 
+void acts_ask_to_end_load(struct scene *scene)
+{
+    scene_close_prompt(scene);
+    scene->prompt.kind = PROMPT_END_LOAD;
+    snprintf(scene->prompt.label, sizeof(scene->prompt.label), "end the load test before its time? y/n ");
+}
+
 void acts_confirm(struct scene *scene, struct feed *feed)
 {
     const struct act *act = act_of(scene->prompt.command);
-    if (scene->prompt.kind == PROMPT_LIMITS)
-        do_limits(scene, feed);
+    if (scene->prompt.kind == PROMPT_END_LOAD)
+        end_load(scene, feed);
+    else if (scene->prompt.kind == PROMPT_LIMITS || scene->prompt.kind == PROMPT_LOAD)
+        do_wish(scene, feed);
     else if (act)
         do_act(scene, feed, act);
 }

@@ -14,6 +14,8 @@ struct cJSON;
 /* Does it to the selected servers, the one at the cursor or the open one; or asks first. */
 void acts_begin(struct scene *scene, struct feed *feed, enum command command);
 
+void acts_ask_to_end_load(struct scene *scene);
+
 /* The answer to such a question is yes, or is the text of the prompt, in which a mistake keeps it open. */
 void acts_confirm(struct scene *scene, struct feed *feed);
 

@@ -48,7 +48,7 @@ static void fit(struct app *app)
     terminal_size(&lines, &columns);
     canvas_done(&app->canvas);
     canvas_init(&app->canvas, lines, columns, !terminal_has_utf8());
-    model_set_window(&app->scene.model, draw_list_window(lines));
+    model_set_window(&app->scene.model, (size_t)draw_list_window(&app->scene, lines));
     app->outdated = true;
 }
 
@@ -196,10 +196,36 @@ static void on_event(const cJSON *event, void *data)
     app->outdated = true;
 }
 
+static void take_load(struct app *app, const cJSON *run)
+{
+    bool had_none = app->scene.load.run == NULL;
+    scene_take_load(&app->scene, cJSON_Duplicate(run, true));
+    if (had_none)
+        fit(app); /* its line comes beneath the list */
+    app->outdated = true;
+}
+
+static void on_load(const cJSON *run, void *data)
+{
+    struct app *app = data;
+    if (run)
+        take_load(app, run);
+    if (!run)
+        scene_say(&app->scene, PAINT_BAD, "the load test is gone: farmd ended in its midst");
+    else if (!scene_is_loading(&app->scene))
+        scene_say(&app->scene, PAINT_GOOD, "the load test has ended; L shows the report");
+}
+
 static void on_done(const cJSON *answer, int64_t ms, const char *sentence, void *data)
 {
     struct app *app = data;
-    acts_tell(&app->scene, answer, ms, sentence);
+    if (answer && cJSON_GetObjectItemCaseSensitive(answer, "plan")) {
+        take_load(app, answer);
+        feed_watch_load(app->feed, view_text(answer, "url"));
+        scene_say(&app->scene, PAINT_PLAIN, "L shows the load test");
+    } else {
+        acts_tell(&app->scene, answer, ms, sentence);
+    }
     app->outdated = true;
 }
 
@@ -210,6 +236,7 @@ static const struct feed_listener listener = {
     .on_history = on_history,
     .on_lines = on_lines,
     .on_event = on_event,
+    .on_load = on_load,
     .on_done = on_done,
 };
 

@@ -69,7 +69,7 @@ static void edit(struct prompt *prompt, int key)
 static void prompt_key(struct scene *scene, struct feed *feed, int key)
 {
     bool enter = key == '\n' || key == '\r' || key == KEY_ENTER;
-    if (scene->prompt.kind == PROMPT_CONFIRM) {
+    if (scene->prompt.kind == PROMPT_CONFIRM || scene->prompt.kind == PROMPT_END_LOAD) {
         if (key == 'y' || key == 'Y')
             acts_confirm(scene, feed);
         else
@@ -88,10 +88,10 @@ static void prompt_key(struct scene *scene, struct feed *feed, int key)
 /* --- moving --- */
 
 /* How far a command moves, down positive, in a window of so many lines. */
-static long distance(enum command command, size_t window)
+static long distance(enum command command, int window)
 {
     static const long ends = LONG_MAX / 4;
-    long page = window > 1 ? (long)window - 1 : 1;
+    long page = window > 1 ? window - 1 : 1;
     switch ((int)command) {
     case COMMAND_UP:
         return -1;
@@ -110,17 +110,32 @@ static long distance(enum command command, size_t window)
     }
 }
 
-static void move_by(struct scene *scene, long by, size_t window, int columns)
+static void move_keys(struct scene *scene, long by)
+{
+    size_t step = (size_t)(by < 0 ? -by : by);
+    if (by < 0)
+        scene->help_top -= step < scene->help_top ? step : scene->help_top;
+    else
+        scene->help_top = step < keys_count - scene->help_top ? scene->help_top + step : keys_count - 1;
+}
+
+static void move_by(struct scene *scene, long by, int window, int columns)
 {
     struct opened *opened = &scene->opened;
-    if (scene->screen == SCREEN_LIST)
+    switch (scene->screen) {
+    case SCREEN_LIST:
         model_move(&scene->model, by);
-    else if (scene->screen == SCREEN_SERVER)
-        pane_scroll(opened->events_larger ? &opened->events : &opened->log, -by, (int)window, columns);
-    else if (by < 0)
-        scene->help_top -= (size_t)-by < scene->help_top ? (size_t)-by : scene->help_top;
-    else
-        scene->help_top = scene->help_top + (size_t)by < keys_count ? scene->help_top + (size_t)by : keys_count - 1;
+        break;
+    case SCREEN_SERVER:
+        pane_scroll(opened->events_larger ? &opened->events : &opened->log, -by, window, columns);
+        break;
+    case SCREEN_LOAD:
+        pane_scroll(&scene->load.report, -by, window, columns);
+        break;
+    case SCREEN_HELP:
+        move_keys(scene, by);
+        break;
+    }
 }
 
 /* --- commands --- */
@@ -136,7 +151,9 @@ static void open_current(struct scene *scene, struct feed *feed)
 
 static void go_back(struct scene *scene, struct feed *feed)
 {
-    if (scene->screen == SCREEN_SERVER) {
+    if (scene->screen == SCREEN_LOAD) {
+        scene->screen = scene->opened.id ? SCREEN_SERVER : SCREEN_LIST;
+    } else if (scene->screen == SCREEN_SERVER) {
         scene_open(scene, 0);
         feed_open(feed, 0);
     } else if (scene->model.selected_count > 0) {
@@ -194,17 +211,28 @@ static void server_command(struct scene *scene, enum command command)
         scene->opened.events_larger = !scene->opened.events_larger;
 }
 
-static void show_keys(struct scene *scene)
+static void show(struct scene *scene, enum top_screen screen)
 {
     scene->before_help = scene->screen;
-    scene->screen = SCREEN_HELP;
+    scene->screen = screen;
     scene->help_top = 0;
+}
+
+/* Of capital letters: on the screen of a load test they are about that one. */
+static void act(struct scene *scene, struct feed *feed, enum command command)
+{
+    if (command == COMMAND_LOAD && scene->load.run && scene->screen != SCREEN_LOAD)
+        show(scene, SCREEN_LOAD);
+    else if (command == COMMAND_STOP && scene->screen == SCREEN_LOAD && scene_is_loading(scene))
+        acts_ask_to_end_load(scene);
+    else if (command != COMMAND_STOP || scene->screen != SCREEN_LOAD)
+        acts_begin(scene, feed, command);
 }
 
 bool commands_key(struct scene *scene, struct feed *feed, int key, int lines, int columns)
 {
     enum command command = keys_command(scene->screen, key);
-    size_t window = draw_window(scene, lines);
+    int window = draw_window(scene, lines);
     if (command == COMMAND_REDRAW) {
         terminal_redraw();
         return true;
@@ -224,14 +252,14 @@ bool commands_key(struct scene *scene, struct feed *feed, int key, int lines, in
     if (command == COMMAND_QUIT && scene->screen == SCREEN_LIST)
         return false;
     if (command == COMMAND_HELP)
-        show_keys(scene);
+        show(scene, SCREEN_HELP);
     else if (command == COMMAND_BACK || command == COMMAND_QUIT)
         go_back(scene, feed);
     else if (command >= COMMAND_START && command <= COMMAND_LOAD)
-        acts_begin(scene, feed, command);
+        act(scene, feed, command);
     else if (scene->screen == SCREEN_LIST)
         list_command(scene, feed, command, columns);
-    else
+    else if (scene->screen == SCREEN_SERVER)
         server_command(scene, command);
     return true;
 }

@@ -15,18 +15,35 @@
 #define LEAST_PANE 1 /* … and on a low screen */
 #define RULES 2
 
-size_t draw_list_window(int lines)
+/* With the line of a load test, where there is one. */
+static int foot_lines(const struct scene *scene)
 {
-    int window = lines - DRAW_LIST_HEAD_LINES - DRAW_FOOT_LINES;
-    return window > 0 ? (size_t)window : 0;
+    return DRAW_FOOT_LINES + (scene->load.run != NULL);
 }
 
-size_t draw_window(const struct scene *scene, int lines)
+int draw_list_window(const struct scene *scene, int lines)
 {
-    if (scene->screen != SCREEN_SERVER)
-        return draw_list_window(lines);
-    int window = lines - DRAW_SERVER_HEAD_LINES - RULES - draw_small_pane(lines) - DRAW_FOOT_LINES;
-    return window > 0 ? (size_t)window : 0;
+    int window = lines - DRAW_LIST_HEAD_LINES - foot_lines(scene);
+    return window > 0 ? window : 0;
+}
+
+int draw_window(const struct scene *scene, int lines)
+{
+    int window = 0;
+    switch (scene->screen) {
+    case SCREEN_LIST:
+        return draw_list_window(scene, lines);
+    case SCREEN_SERVER:
+        window = lines - DRAW_SERVER_HEAD_LINES - RULES - draw_small_pane(lines) - foot_lines(scene);
+        break;
+    case SCREEN_LOAD:
+        window = lines - DRAW_LOAD_HEAD_LINES - DRAW_FOOT_LINES;
+        break;
+    case SCREEN_HELP:
+        window = lines - 2 - DRAW_FOOT_LINES;
+        break;
+    }
+    return window > 0 ? window : 0;
 }
 
 int draw_small_pane(int lines)
@@ -87,6 +104,8 @@ static void draw_hints(enum top_screen screen, struct canvas *canvas, int line)
 void draw_foot(const struct scene *scene, struct canvas *canvas)
 {
     int line = canvas->lines - DRAW_FOOT_LINES;
+    if (scene->load.run && scene->screen != SCREEN_LOAD)
+        draw_load_line(scene, canvas, line - 1);
     if (scene->prompt.kind != PROMPT_NONE)
         draw_prompt(&scene->prompt, canvas, line);
     else if (scene->trouble[0] != '\0')
@@ -140,6 +159,9 @@ void draw_screen(const struct scene *scene, struct canvas *canvas)
         break;
     case SCREEN_SERVER:
         draw_server(scene, canvas);
+        break;
+    case SCREEN_LOAD:
+        draw_load(scene, canvas);
         break;
     case SCREEN_HELP:
         draw_keys(scene, canvas);

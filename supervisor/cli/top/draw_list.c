@@ -300,7 +300,7 @@ void draw_list(const struct scene *scene, struct canvas *canvas)
 {
     const struct model *model = &scene->model;
     const struct layout layout = lay_out(scene, canvas->columns);
-    int room, lines = (int)draw_window(scene, canvas->lines);
+    int room, lines = draw_list_window(scene, canvas->lines);
     draw_head(scene, canvas, "farmd top");
     if (model->snapshot) {
         put_enforcement(model->snapshot, canvas, &room);

@@ -137,7 +137,7 @@ static int put_pane(const struct pane *pane, struct canvas *canvas, int line, in
 void draw_server(const struct scene *scene, struct canvas *canvas)
 {
     const struct opened *opened = &scene->opened;
-    int large = (int)draw_window(scene, canvas->lines), small = draw_small_pane(canvas->lines);
+    int large = draw_window(scene, canvas->lines), small = draw_small_pane(canvas->lines);
     char title[32];
     snprintf(title, sizeof(title), "server-%d", opened->id);
     draw_head(scene, canvas, title);

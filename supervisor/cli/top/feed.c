@@ -7,6 +7,7 @@
 #include "core/clock.h"
 #include "core/memory.h"
 #include "supervisor/cli/frame/selection.h"
+#include "supervisor/cli/frame/view.h"
 #include "supervisor/cli/top/asker.h"
 #include "supervisor/cli/top/tail.h"
 
@@ -48,7 +49,8 @@ struct feed {
     int opened;          /* 0: the list */
     unsigned generation; /* counts what is looked at: an answer about something else is dropped */
     bool refused;
-    struct asker list, policy, history;
+    struct asker list, policy, history, load;
+    char *load_url; /* NULL: none is watched */
     struct tail log, events;
     struct job *jobs[JOBS];
     struct errand errands[ERRANDS];
@@ -210,6 +212,34 @@ void feed_open(struct feed *feed, int server_id)
     tail_begin(&feed->events, target);
 }
 
+static void on_load(const struct http_client_response *response, void *data)
+{
+    struct feed *feed = data;
+    cJSON *run = asker_is_fine(&feed->load, response, NULL)
+                     ? cJSON_ParseWithLength(response->body, response->body_length)
+                     : NULL;
+    bool over = run ? strcmp(view_text(run, "status"), "running") != 0 : asker_is_refused(response);
+    if (over)
+        free(steal(&feed->load_url));
+    if (run || over)
+        feed->listener->on_load(run, feed->data);
+    cJSON_Delete(run);
+}
+
+static void ask_load(struct feed *feed)
+{
+    if (feed->load_url && !feed->load.busy)
+        asker_ask(&feed->load,
+                  &(struct asker_question){.target = feed->load_url, .timeout_ms = ANSWER_MS, .max_body = MAX_LIST});
+}
+
+void feed_watch_load(struct feed *feed, const char *url)
+{
+    asker_forget(&feed->load);
+    free(feed->load_url);
+    feed->load_url = xstrdup(url);
+}
+
 void feed_select(struct feed *feed, const char *selector)
 {
     free(feed->selector);
@@ -265,6 +295,7 @@ static void on_tick(uv_timer_t *timer)
     struct feed *feed = timer->data;
     ask_list(feed);
     ask_about(feed, &feed->history, "/history");
+    ask_load(feed);
     tail_tick(&feed->log);
     tail_tick(&feed->events);
 }
@@ -278,6 +309,7 @@ struct feed *feed_new(uv_loop_t *loop, const struct reach *reach, const struct f
     feed->list = (struct asker){.farm = &feed->farm, .on_answer = on_list, .data = feed};
     feed->policy = (struct asker){.farm = &feed->farm, .on_answer = on_policy, .data = feed};
     feed->history = (struct asker){.farm = &feed->farm, .on_answer = on_history, .data = feed};
+    feed->load = (struct asker){.farm = &feed->farm, .on_answer = on_load, .data = feed};
     feed->log = (struct tail){.asker.farm = &feed->farm, .on_event = on_log, .data = feed};
     feed->events = (struct tail){.asker.farm = &feed->farm, .on_event = on_event, .data = feed};
     for (size_t i = 0; i < ERRANDS; i++)
@@ -300,6 +332,7 @@ void feed_free(struct feed *feed)
     asker_forget(&feed->list);
     asker_forget(&feed->policy);
     asker_forget(&feed->history);
+    asker_forget(&feed->load);
     tail_end(&feed->log);
     tail_end(&feed->events);
     for (size_t i = 0; i < ERRANDS; i++)
@@ -309,5 +342,6 @@ void feed_free(struct feed *feed)
             feed->jobs[i]->feed = NULL;
     }
     free(feed->selector);
+    free(feed->load_url);
     uv_close((uv_handle_t *)&feed->timer, on_closed);
 }

@@ -24,6 +24,8 @@ struct feed_listener {
     void (*on_history)(const struct cJSON *history, void *data); /* of the open one, every second */
     void (*on_lines)(const struct cJSON *lines, void *data);     /* of its log: {"lines": …} */
     void (*on_event)(const struct cJSON *event, void *data);     /* of it */
+    /* The load test that is watched, every second and once it has ended; NULL: there is none any more. */
+    void (*on_load)(const struct cJSON *run, void *data);
     /* What came of feed_act: an answer, or NULL and the sentence; within `ms`. */
     void (*on_done)(const struct cJSON *answer, int64_t ms, const char *sentence, void *data);
 };
@@ -37,6 +39,9 @@ void feed_select(struct feed *feed, const char *selector);
 
 /* Opens a server, the list is not asked for meanwhile; 0: the list again, asked for at once. */
 void feed_open(struct feed *feed, int server_id);
+
+/* Watches a load test by its URL until it has ended. */
+void feed_watch_load(struct feed *feed, const char *url);
 
 /* Asks for something to be done; false when too much is under way. `body` is copied. */
 bool feed_act(struct feed *feed, const char *method, const char *target, const char *body);

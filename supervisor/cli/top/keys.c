@@ -8,15 +8,16 @@
 #include <ncurses.h>
 
 #define LOOKS (SCREEN_LIST | SCREEN_SERVER)
-#define ALL (LOOKS | SCREEN_HELP)
+#define NO_HELP (LOOKS | SCREEN_LOAD)
+#define ALL (NO_HELP | SCREEN_HELP)
 #define CONTROL(letter) ((letter)&0x1F)
 
 /* clang-format off */
 const struct keys_row keys_table[] = {
-    {COMMAND_HELP, LOOKS, {'?', KEY_F(1)}, "?", "these keys; any key goes back", "keys"},
+    {COMMAND_HELP, NO_HELP, {'?', KEY_F(1)}, "?", "these keys; any key goes back", "keys"},
     {COMMAND_OPEN, SCREEN_LIST, {'\n', '\r', KEY_ENTER}, "Enter", "open the server: why it restarted, its events and log", "open"},
     {COMMAND_OTHER_PANE, SCREEN_SERVER, {'\t'}, "Tab", "between the log and the events", "log/events"},
-    {COMMAND_BACK, LOOKS, {KEYS_ESCAPE, KEY_BACKSPACE, 127}, "Esc", "go back; in the list: drop the selection, then the filter", NULL},
+    {COMMAND_BACK, NO_HELP, {KEYS_ESCAPE, KEY_BACKSPACE, 127}, "Esc", "go back; in the list: drop the selection, then the filter", NULL},
     {COMMAND_FILTER, SCREEN_LIST, {'/', KEY_F(4)}, "/", "show only state:unhealthy, cpu>80, 1-10, zone=a …", "filter"},
     {COMMAND_SORT_RIGHT, SCREEN_LIST, {'s', '>', KEY_RIGHT, KEY_F(6)}, "s >", "sort by the next column", "sort"},
     {COMMAND_SORT_LEFT, SCREEN_LIST, {'<', KEY_LEFT}, "<", "sort by the column before", NULL},
@@ -25,13 +26,13 @@ const struct keys_row keys_table[] = {
     {COMMAND_SELECT_SHOWN, SCREEN_LIST, {'a'}, "a", "select all that are shown", NULL},
     {COMMAND_SELECT_NONE, SCREEN_LIST, {'u'}, "u", "select none", NULL},
     {COMMAND_START, LOOKS, {'S'}, "S", "start", NULL},
-    {COMMAND_STOP, LOOKS, {'X'}, "X", "stop", "stop"},
+    {COMMAND_STOP, NO_HELP, {'X'}, "X", "stop; on the screen of a load test: end that", "stop"},
     {COMMAND_RESTART, LOOKS, {'R'}, "R", "restart", NULL},
     {COMMAND_KILL, LOOKS, {'K'}, "K", "kill", NULL},
     {COMMAND_PAUSE, LOOKS, {'P'}, "P", "pause", NULL},
     {COMMAND_RESUME, LOOKS, {'C'}, "C", "resume what is paused (continue)", NULL},
     {COMMAND_LIMITS, LOOKS, {'M'}, "M", "set limits: cpu=0.25 memory=128M", NULL},
-    {COMMAND_LOAD, LOOKS, {'L'}, "L", "load test; while one runs: stop it", "load"},
+    {COMMAND_LOAD, NO_HELP, {'L'}, "L", "load test: begin one, then look at it; there: begin another", "load"},
     {COMMAND_QUIT, ALL, {'q', KEY_F(10)}, "q", "quit; in a server: back to the list", "quit"},
     {COMMAND_UP, ALL, {KEY_UP, 'k'}, "↑ k", "up", NULL},
     {COMMAND_DOWN, ALL, {KEY_DOWN, 'j'}, "↓ j", "down", NULL},

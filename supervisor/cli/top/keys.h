@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-enum top_screen { SCREEN_LIST = 1, SCREEN_SERVER = 2, SCREEN_HELP = 4 };
+enum top_screen { SCREEN_LIST = 1, SCREEN_SERVER = 2, SCREEN_HELP = 4, SCREEN_LOAD = 8 };
 
 enum command {
     COMMAND_NONE,

@@ -43,6 +43,9 @@ void pane_done(struct pane *pane)
 /* Where the text of a line begins: behind its time. */
 static int indent_of(const struct pane_line *line, char time[24])
 {
+    time[0] = '\0';
+    if (line->at_us == 0)
+        return 0;
     text_format_time(time, line->at_us);
     return 1 + (int)strlen(time) + 1;
 }

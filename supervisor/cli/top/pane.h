@@ -16,7 +16,7 @@
 #define PANE_TEXT 4000u  /* bytes kept of a line */
 
 struct pane_line {
-    int64_t at_us;
+    int64_t at_us; /* shown before it; 0: no time is */
     enum paint paint;
     int columns; /* of its text */
     char *text;

@@ -5,11 +5,14 @@
 
 #include "core/clock.h"
 #include "core/memory.h"
+#include "supervisor/cli/frame/view.h"
+#include "supervisor/cli/load/text.h"
 
 #include <cjson/cJSON.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 void scene_init(struct scene *scene, const char *url, const char *filter)
 {
@@ -21,6 +24,7 @@ void scene_done(struct scene *scene)
 {
     scene_close_prompt(scene);
     scene_open(scene, 0);
+    scene_take_load(scene, NULL);
     model_done(&scene->model);
     free(steal(&scene->filter));
 }
@@ -59,6 +63,32 @@ void scene_take_server(struct scene *scene, cJSON *server, int64_t at_us)
         if (server && cJSON_IsString(word))
             cJSON_AddStringToObject(server, of_policy[i], word->valuestring);
     }
+}
+
+static void read_report(struct load *load)
+{
+    const struct output plain = {.headers = true};
+    struct buffer report = BUFFER_EMPTY;
+    load_text_report(&plain, true, load->run, &report);
+    char *rest = report.data;
+    for (char *line = strsep(&rest, "\n"); rest; line = strsep(&rest, "\n"))
+        pane_add(&load->report, 0, PAINT_PLAIN, line);
+    load->report.scrolled = true; /* to its top */
+    buffer_done(&report);
+}
+
+void scene_take_load(struct scene *scene, cJSON *run)
+{
+    cJSON_Delete(scene->load.run);
+    pane_done(&scene->load.report);
+    scene->load = (struct load){.run = run};
+    if (cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(run, "result")))
+        read_report(&scene->load);
+}
+
+bool scene_is_loading(const struct scene *scene)
+{
+    return strcmp(view_text(scene->load.run, "status"), "running") == 0;
 }
 
 void scene_close_prompt(struct scene *scene)

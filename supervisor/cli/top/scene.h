@@ -20,7 +20,7 @@ struct cJSON;
 #define SCENE_PROMPT 512
 
 /* A question at the bottom of the screen. */
-enum prompt_kind { PROMPT_NONE, PROMPT_FILTER, PROMPT_CONFIRM, PROMPT_LIMITS, PROMPT_LOAD };
+enum prompt_kind { PROMPT_NONE, PROMPT_FILTER, PROMPT_CONFIRM, PROMPT_LIMITS, PROMPT_LOAD, PROMPT_END_LOAD };
 
 struct prompt {
     enum prompt_kind kind;
@@ -43,12 +43,19 @@ struct opened {
     bool events_larger; /* and scrolled; else the log is */
 };
 
+/* The load test that was begun here last. */
+struct load {
+    struct cJSON *run;  /* GET /api/load-tests/{id}; NULL: none was */
+    struct pane report; /* as `farmd load` prints it, of one that has ended */
+};
+
 struct scene {
     const char *url;
     enum top_screen screen, before_help;
     struct model model;
     char *filter; /* a selector; NULL: all */
     struct opened opened;
+    struct load load;
     struct prompt prompt;
     size_t help_top; /* first line of the keys that is shown */
 
@@ -67,6 +74,8 @@ void scene_say(struct scene *scene, enum paint paint, const char *fmt, ...) __at
 
 void scene_open(struct scene *scene, int server_id); /* the screen of a server; 0: the list */
 void scene_take_server(struct scene *scene, struct cJSON *server, int64_t at_us); /* of the open one; taken over */
+void scene_take_load(struct scene *scene, struct cJSON *run);                     /* taken over */
+bool scene_is_loading(const struct scene *scene);
 void scene_close_prompt(struct scene *scene);
 
 #endif
