@@ -145,6 +145,38 @@ def test_sets_limits(farm, small):
     assert (limits["cpu"], limits["memory_mb"]) == (0.25, 128)
 
 
+# --- load tests ---
+
+
+def test_loads_servers_and_shows_the_report(farm, screen):
+    screen.top("--sort", "id").keys("Space", "Space", "L").wait("load 2 servers (1-2): duration=10s")
+    screen.keys("C-u").type("rate=fast").keys("Enter").wait("rate=fast: write a number")
+    screen.keys("C-u").type("rate=200 duration=2s").keys("Enter").wait("load test completed", "L shows the report")
+    screen.keys("L").wait("2 servers · open, 200/s constant · 2 s", "400 asked, 400 answered", "server-2")
+    screen.keys("q").wait(f"{SERVERS} servers", "load test completed")
+    test = farm.get("/api/load-tests")["load_tests"][0]
+    assert (test["servers"], test["requests"], test["status"]) == (2, 400, "completed")
+    screen.keys("q").told(DONE)
+
+
+def test_ends_a_load_test_before_its_time(farm, small):
+    small.top("--sort", "id").keys("Enter").wait("server-1", "last end")
+    small.keys("L").wait("load server-1: ").keys("C-u").type("rate=50 duration=1h").keys("Enter")
+    small.wait("load ", "50/s", "failed 0", "server-1")
+    small.keys("L").wait("server-1 · open, 50/s constant", "It goes on")
+    small.keys("X").wait("end the load test before its time? y/n").keys("n").wait("? keys", without=["y/n"])
+    small.keys("X").wait("y/n").keys("y").wait("load test cancelled", "answered")
+    small.keys("?").wait("these keys").keys("x").wait("load test cancelled")
+    small.keys("Escape").wait("server-1", "last end")
+    small.keys("q").wait(f"{SERVERS} servers").keys("q").told(DONE)
+
+
+def test_a_load_test_that_the_farm_refuses(farm, small):
+    run(farm, "stop", "2")
+    small.top("2", "--sort", "id").keys("L").wait("load server-2: ").keys("Enter").wait("there is nothing to load")
+    small.keys("q").told(DONE)
+
+
 # --- one server ---
 
 
