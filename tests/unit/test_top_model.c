@@ -68,7 +68,15 @@ static void reads_rows(void **state)
 static void refuses_what_is_no_list(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"", "[]", "{}", "{\"servers\":5}", "{\"servers\":[", "<html>"};
+    static const char *const texts[] = {"",
+                                        "[]",
+                                        "{}",
+                                        "{\"servers\":5}",
+                                        "{\"servers\":[",
+                                        "<html>",
+                                        "{\"servers\":[{\"id\":}]}",
+                                        "{\"servers\":[]",
+                                        "[{\"servers\":[]}]"};
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
         assert_null(snapshot_parse(texts[i], strlen(texts[i])));
 }
@@ -80,6 +88,20 @@ static void survives_strange_entries(void **state)
     struct snapshot *snapshot = snapshot_parse(text, sizeof(text) - 1);
     assert_int_equal(snapshot->count, 5);
     assert_string_equal(snapshot_find(snapshot, 7)->state, "-");
+    snapshot_free(snapshot);
+}
+
+static void finds_the_list_wherever_it_stands(void **state)
+{
+    (void)state;
+    static const char text[] = " { \"a\" : {\"servers\":[{\"id\":1}]}, \"b\":\"\\\"servers\\\":[\", \"servers\" : "
+                               "[ {\"id\":9,\"name\":\"]}\"} , {\"id\":8} ], \"total_servers\":7 } ";
+    struct snapshot *snapshot = snapshot_parse(text, sizeof(text) - 1);
+    assert_non_null(snapshot);
+    assert_int_equal(snapshot->count, 2);
+    assert_int_equal(snapshot->total, 7);
+    assert_string_equal(snapshot_find(snapshot, 9)->name, "]}");
+    assert_null(snapshot->single);
     snapshot_free(snapshot);
 }
 
@@ -258,6 +280,7 @@ int main(void)
         TEST(reads_rows),
         TEST(refuses_what_is_no_list),
         TEST(survives_strange_entries),
+        TEST(finds_the_list_wherever_it_stands),
         TEST(puts_trouble_first),
         TEST(sorts_by_each_column),
         TEST(the_cursor_stays_at_its_server),

@@ -190,9 +190,11 @@ static void on_lines(const cJSON *lines, void *data)
 static void on_event(const cJSON *event, void *data)
 {
     struct app *app = data;
-    bool warning = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(event, "warning"));
-    cleanup_free char *text = xasprintf("%-14s  %s", view_text(event, "reason"), view_text(event, "message"));
-    pane_add(&app->scene.opened.events, view_time(event, "at"), warning ? PAINT_BAD : PAINT_PLAIN, text);
+    bool warning = !event || cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(event, "warning"));
+    int64_t at_us = event ? view_time(event, "at") : clock_realtime_us();
+    cleanup_free char *text = event ? xasprintf("%-14s  %s", view_text(event, "reason"), view_text(event, "message"))
+                                    : xstrdup("some events came faster than they could be told, and are gone");
+    pane_add(&app->scene.opened.events, at_us, warning ? PAINT_BAD : PAINT_PLAIN, text);
     app->outdated = true;
 }
 

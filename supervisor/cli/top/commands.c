@@ -237,6 +237,8 @@ bool commands_key(struct scene *scene, struct feed *feed, int key, int lines, in
         terminal_redraw();
         return true;
     }
+    if (draw_is_too_small(lines, columns))
+        return key != 'q'; /* what is not seen is not done */
     if (scene->prompt.kind != PROMPT_NONE) {
         prompt_key(scene, feed, key);
         return true;

@@ -134,10 +134,13 @@ void draw_keys(const struct scene *scene, struct canvas *canvas)
                all ? "any key goes back" : "↓ shows more, any other key goes back");
 }
 
-static bool is_too_small(struct canvas *canvas)
+bool draw_is_too_small(int lines, int columns)
 {
-    if (canvas->lines >= SCENE_LEAST_LINES && canvas->columns >= SCENE_LEAST_COLUMNS)
-        return false;
+    return lines < SCENE_LEAST_LINES || columns < SCENE_LEAST_COLUMNS;
+}
+
+static void say_too_small(struct canvas *canvas)
+{
     char need[64];
     snprintf(need, sizeof(need), "needs %d × %d", SCENE_LEAST_COLUMNS, SCENE_LEAST_LINES);
     canvas_put(canvas, 0, 0, canvas->columns, PAINT_STRONG, "farmd top");
@@ -145,14 +148,15 @@ static bool is_too_small(struct canvas *canvas)
     snprintf(need, sizeof(need), "has %d × %d", canvas->columns, canvas->lines);
     canvas_put(canvas, 2, 0, canvas->columns, PAINT_PLAIN, need);
     canvas_put(canvas, 3, 0, canvas->columns, PAINT_PLAIN, "q quits");
-    return true;
 }
 
 void draw_screen(const struct scene *scene, struct canvas *canvas)
 {
     canvas_clear(canvas);
-    if (is_too_small(canvas))
+    if (draw_is_too_small(canvas->lines, canvas->columns)) {
+        say_too_small(canvas);
         return;
+    }
     switch (scene->screen) {
     case SCREEN_LIST:
         draw_list(scene, canvas);

@@ -17,6 +17,8 @@ int draw_list_window(const struct scene *scene, int lines);
 int draw_window(const struct scene *scene, int lines);
 int draw_small_pane(int lines); /* of the other pane of an open server */
 
+bool draw_is_too_small(int lines, int columns);
+
 /* Whether what is shown is too old to be what is. */
 bool draw_is_stale(const struct scene *scene);
 

@@ -178,6 +178,8 @@ static void on_log(const struct sse_event *event, void *data)
 static void on_event(const struct sse_event *event, void *data)
 {
     struct feed *feed = data;
+    if (strcmp(event->name, "lost") == 0)
+        feed->listener->on_event(NULL, feed->data);
     cJSON *one = strcmp(event->name, "event") == 0 ? cJSON_ParseWithLength(event->data, event->length) : NULL;
     if (one)
         feed->listener->on_event(one, feed->data);

@@ -23,7 +23,7 @@ struct feed_listener {
     void (*on_policy)(const struct cJSON *server, void *data);   /* GET /api/servers/{id} of the open one */
     void (*on_history)(const struct cJSON *history, void *data); /* of the open one, every second */
     void (*on_lines)(const struct cJSON *lines, void *data);     /* of its log: {"lines": …} */
-    void (*on_event)(const struct cJSON *event, void *data);     /* of it */
+    void (*on_event)(const struct cJSON *event, void *data);     /* of it; NULL: some were lost */
     /* The load test that is watched, every second and once it has ended; NULL: there is none any more. */
     void (*on_load)(const struct cJSON *run, void *data);
     /* What came of feed_act: an answer, or NULL and the sentence; within `ms`. */

@@ -31,7 +31,7 @@ size_t model_count(const struct model *model)
 
 const struct snapshot_row *model_row(const struct model *model, size_t place)
 {
-    return place < model_count(model) ? model->order[place] : NULL;
+    return place < model_count(model) ? &model->snapshot->rows[model->order[place]] : NULL;
 }
 
 const struct snapshot_row *model_current(const struct model *model)
@@ -74,9 +74,9 @@ static double key_of(const struct snapshot_row *row, enum model_sort sort)
 /* Equal ones stay in the order of their ids, so that nothing dances. */
 static int compare(const void *a, const void *b, void *data)
 {
-    const struct snapshot_row *one = *(const struct snapshot_row *const *)a;
-    const struct snapshot_row *other = *(const struct snapshot_row *const *)b;
     const struct model *model = data;
+    const size_t *first = a, *second = b;
+    const struct snapshot_row *one = &model->snapshot->rows[*first], *other = &model->snapshot->rows[*second];
     double x = key_of(one, model->sort), y = key_of(other, model->sort);
     if (isnan(x) != isnan(y))
         return isnan(x) ? 1 : -1;
@@ -101,7 +101,7 @@ static void find_cursor(struct model *model)
 {
     size_t count = model_count(model), place = model->cursor_id == 0 ? 0 : model->cursor;
     for (size_t i = 0; i < count && model->cursor_id != 0; i++) {
-        if (model->order[i]->id == model->cursor_id)
+        if (model_row(model, i)->id == model->cursor_id)
             place = i;
     }
     model->cursor = place < count ? place : count > 0 ? count - 1 : 0;
@@ -141,7 +141,7 @@ void model_take(struct model *model, struct snapshot *snapshot, bool whole)
     model->snapshot = snapshot;
     model->order = xrealloc(model->order, (snapshot->count + 1) * sizeof(*model->order));
     for (size_t i = 0; i < snapshot->count; i++)
-        model->order[i] = &snapshot->rows[i];
+        model->order[i] = i;
     if (whole)
         forget_gone(model);
     put_in_order(model);
@@ -162,7 +162,7 @@ void model_move(struct model *model, long by)
         return;
     place = by < -place ? 0 : by > count - 1 - place ? count - 1 : place + by;
     model->cursor = (size_t)place;
-    model->cursor_id = place == 0 ? 0 : model->order[place]->id;
+    model->cursor_id = place == 0 ? 0 : model_row(model, model->cursor)->id;
     place_window(model);
 }
 

@@ -27,7 +27,7 @@ enum model_sort {
 
 struct model {
     struct snapshot *snapshot; /* the model's; NULL before the first */
-    const struct snapshot_row **order;
+    size_t *order;             /* which row of the snapshot is at each place */
     enum model_sort sort;
     bool reversed;
 

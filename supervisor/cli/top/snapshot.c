@@ -3,6 +3,7 @@
  */
 #include "supervisor/cli/top/snapshot.h"
 
+#include "core/buffer.h"
 #include "core/clock.h"
 #include "core/memory.h"
 #include "core/units.h"
@@ -93,23 +94,124 @@ static void read_totals(const cJSON *answer, struct snapshot *snapshot)
     snprintf(snapshot->enforcement, sizeof(snapshot->enforcement), "%s", view_text(answer, "enforcement"));
 }
 
+/* --- the list, a server at a time: as one tree, five thousand of them would take 150 MB --- */
+
+/* Behind a string's end. */
+static const char *skip_string(const char *at, const char *end)
+{
+    for (at++; at < end && *at != '"'; at++)
+        at += *at == '\\';
+    return at < end ? at + 1 : end;
+}
+
+static const char *skip_blanks(const char *at, const char *end)
+{
+    while (at < end && strchr(" \t\r\n", *at))
+        at++;
+    return at;
+}
+
+/* Whether a key at `at` is "servers" and an array follows; then where that begins. */
+static const char *array_of_servers(const char *at, const char *end)
+{
+    static const char key[] = "\"servers\"";
+    size_t length = sizeof(key) - 1;
+    if ((size_t)(end - at) < length || memcmp(at, key, length) != 0)
+        return NULL;
+    at = skip_blanks(at + length, end);
+    if (at == end || *at != ':')
+        return NULL;
+    at = skip_blanks(at + 1, end);
+    return at < end && *at == '[' ? at : NULL;
+}
+
+/* The array of the outermost object's member; NULL when it has none. */
+static const char *find_servers(const char *text, const char *end)
+{
+    int depth = 0;
+    for (const char *at = text; at < end;) {
+        const char *found = *at == '"' && depth == 1 ? array_of_servers(at, end) : NULL;
+        if (found)
+            return found;
+        depth += (*at == '{' || *at == '[') - (*at == '}' || *at == ']');
+        at = *at == '"' ? skip_string(at, end) : at + 1;
+    }
+    return NULL;
+}
+
+static void add_row(struct snapshot *snapshot, cJSON *server)
+{
+    if (snapshot->count == snapshot->room) {
+        snapshot->room = snapshot->room > 0 ? 2 * snapshot->room : 64;
+        snapshot->rows = xrealloc(snapshot->rows, snapshot->room * sizeof(*snapshot->rows));
+    }
+    snapshot->rows[snapshot->count] = (struct snapshot_row){.id = 0};
+    read_row(server, snapshot->at_us, &snapshot->rows[snapshot->count++]);
+    cJSON_Delete(snapshot->single);
+    snapshot->single = server;
+}
+
+/* Reads the elements of an array; where it ends, or NULL when it is none. */
+static const char *read_servers(struct snapshot *snapshot, const char *at, const char *end)
+{
+    at = skip_blanks(at + 1, end);
+    while (at < end && *at != ']') {
+        cJSON *server = cJSON_ParseWithLengthOpts(at, (size_t)(end - at), &at, false);
+        if (!server)
+            return NULL;
+        add_row(snapshot, server);
+        at = skip_blanks(at, end);
+        if (at < end && *at == ',')
+            at = skip_blanks(at + 1, end);
+    }
+    return at < end ? at + 1 : NULL;
+}
+
+/* Where the array of servers ends, without reading any. */
+static const char *skip_servers(const char *at, const char *end)
+{
+    int depth = 0;
+    while (at < end) {
+        depth += (*at == '{' || *at == '[') - (*at == '}' || *at == ']');
+        at = *at == '"' ? skip_string(at, end) : at + 1;
+        if (depth == 0)
+            return at;
+    }
+    return NULL;
+}
+
+/* All but the servers, whose place an empty array takes. */
+static cJSON *parse_rest(const char *text, size_t before, const char *behind, const char *end)
+{
+    struct buffer rest = BUFFER_EMPTY;
+    buffer_append(&rest, text, before);
+    buffer_append_text(&rest, "[]");
+    buffer_append(&rest, behind, (size_t)(end - behind));
+    cJSON *answer = cJSON_ParseWithLength(rest.data, rest.length);
+    buffer_done(&rest);
+    return answer;
+}
+
 struct snapshot *snapshot_parse(const char *text, size_t length)
 {
-    cJSON *answer = cJSON_ParseWithLength(text, length);
-    cJSON *servers = cJSON_GetObjectItemCaseSensitive(answer, "servers");
-    const cJSON *server;
-    if (!cJSON_IsArray(servers)) {
-        cJSON_Delete(answer);
+    const char *end = text + length, *servers = find_servers(text, end);
+    const char *behind = servers ? skip_servers(servers, end) : NULL;
+    cJSON *answer = behind ? parse_rest(text, (size_t)(servers - text), behind, end) : NULL;
+    if (!answer)
         return NULL;
-    }
     struct snapshot *snapshot = xcalloc(1, sizeof(*snapshot));
     read_totals(answer, snapshot);
-    snapshot->rows = xcalloc((size_t)cJSON_GetArraySize(servers) + 1, sizeof(*snapshot->rows));
-    cJSON_ArrayForEach(server, servers) read_row(server, snapshot->at_us, &snapshot->rows[snapshot->count++]);
-    qsort(snapshot->rows, snapshot->count, sizeof(*snapshot->rows), by_id);
-    if (snapshot->count == 1)
-        snapshot->single = cJSON_DetachItemFromArray(servers, 0);
     cJSON_Delete(answer);
+    if (!read_servers(snapshot, servers, end)) {
+        snapshot_free(snapshot);
+        return NULL;
+    }
+    if (snapshot->count > 0)
+        qsort(snapshot->rows, snapshot->count, sizeof(*snapshot->rows), by_id);
+    if (snapshot->count > 1) {
+        cJSON_Delete(snapshot->single);
+        snapshot->single = NULL;
+    }
     return snapshot;
 }
 
@@ -125,5 +227,5 @@ void snapshot_free(struct snapshot *snapshot)
 const struct snapshot_row *snapshot_find(const struct snapshot *snapshot, int id)
 {
     const struct snapshot_row key = {.id = id};
-    return snapshot ? bsearch(&key, snapshot->rows, snapshot->count, sizeof(key), by_id) : NULL;
+    return snapshot && snapshot->count > 0 ? bsearch(&key, snapshot->rows, snapshot->count, sizeof(key), by_id) : NULL;
 }

@@ -31,7 +31,7 @@ struct snapshot_row {
 
 struct snapshot {
     struct snapshot_row *rows; /* ascending by id */
-    size_t count;
+    size_t count, room;
     int total; /* servers of the farm, which may be more than were asked for */
     int64_t at_us;
 
