@@ -183,10 +183,10 @@ static const char *done_word(const cJSON *answer)
     return "changed";
 }
 
-static const cJSON *first_failure(const cJSON *results)
+static const cJSON *first_failure(const cJSON *answer)
 {
     const cJSON *entry;
-    cJSON_ArrayForEach(entry, results)
+    cJSON_ArrayForEach(entry, cJSON_GetObjectItemCaseSensitive(answer, "results"))
     {
         if (strcmp(view_text(entry, "status"), "error") == 0)
             return entry;
@@ -200,12 +200,12 @@ void acts_tell(struct scene *scene, const cJSON *answer, int64_t ms, const char 
         scene_say(scene, PAINT_BAD, "%s", sentence);
         return;
     }
-    const cJSON *results = cJSON_GetObjectItemCaseSensitive(answer, "results"), *failure = first_failure(results);
+    const cJSON *failure = first_failure(answer);
+    const cJSON *first = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(answer, "results"), 0);
     int total = (int)view_number(answer, "total", 0), successful = (int)view_number(answer, "successful", 0);
-    char elapsed[24], name[24] = "";
+    char elapsed[24], name[24];
     units_format_duration(elapsed, ms);
-    if (results && results->child)
-        output_server_name(results->child, name);
+    output_server_name(first, name);
     if (failure && total == 1)
         scene_say(scene, PAINT_BAD, "%s", view_text(failure, "message"));
     else if (failure)
