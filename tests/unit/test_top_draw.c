@@ -391,6 +391,22 @@ static void panes_wrap_long_lines(void **state)
     pane_done(&pane);
 }
 
+/* Also while the oldest lines go. */
+static void a_scrolled_pane_stands_still(void **state)
+{
+    (void)state;
+    struct pane pane = {.count = 0};
+    for (unsigned i = 0; i < PANE_LINES + 20; i++) {
+        char text[16];
+        snprintf(text, sizeof(text), "line %u", i);
+        pane_add(&pane, 1, PAINT_PLAIN, text);
+        if (i == PANE_LINES - 1)
+            pane_scroll(&pane, 10, 2, 31);
+    }
+    assert_pane(&pane, 2, (const char *const[]){"line 1988", "line 1989"});
+    pane_done(&pane);
+}
+
 static void panes_are_bounded(void **state)
 {
     (void)state;
@@ -438,6 +454,7 @@ int main(void)
         TEST(a_server_may_be_unknown_yet),
         TEST(panes_follow_and_scroll),
         TEST(panes_wrap_long_lines),
+        TEST(a_scrolled_pane_stands_still),
         TEST(panes_are_bounded),
     };
     setlocale(LC_CTYPE, "C.UTF-8");
