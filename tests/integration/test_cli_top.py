@@ -242,6 +242,11 @@ def test_starts_on_a_screen_that_is_too_small(farm):
     run(farm, "start", "all")
     with Screen(farm, columns=20, lines=5) as screen:
         screen.top(wait=None).wait("needs 60", "q quits")
+        screen.keys("X", "y", "/", "j")  # what is not seen is not done
+        screen.resize(80, 24)
+        screen.wait(f"{SERVERS} healthy", "? keys", without=["y/n", "filter ("])
+        screen.resize(20, 5)
+        screen.wait("needs 60")
         screen.keys("q").told(DONE)
 
 
