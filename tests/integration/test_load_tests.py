@@ -227,13 +227,16 @@ def test_two_of_the_same_are_compared(api):
 def test_a_server_that_has_become_slower_is_found(api):
     if SANITIZED:
         pytest.skip("takes too long there")
-    a = ended(api, begin(api, target_servers=[1], connections=1, duration=6.5, path="/"))
-    b = ended(api, begin(api, target_servers=[1], connections=1, duration=6.5, path="/data/1024"))
+    a = ended(api, begin(api, target_servers=[1], connections=1, duration=8.3, path="/"))
+    b = ended(api, begin(api, target_servers=[1], connections=1, duration=8.3, path="/data/1024"))
     comparison = api.get(f"/api/load-tests/compare?a={a['id']}&b={b['id']}")["comparison"]
-    assert comparison["verdict"] == "worse"
+    # where this machine has no core for the client, it may be what changed
+    limited = a["result"]["engine"]["saturated"] or b["result"]["engine"]["saturated"]
+    assert comparison["verdict"] == ("unclear" if limited else "worse")
     assert [change["field"] for change in comparison["plan_changes"]] == ["path"]
-    verdicts = {entry["metric"]: entry["verdict"] for entry in comparison["metrics"]}
-    assert verdicts["achieved_rate"] == verdicts["latency_p50_us"] == "worse"
+    metrics = {entry["metric"]: entry for entry in comparison["metrics"]}
+    for metric in (metrics["achieved_rate"], metrics["latency_p50_us"]):
+        assert metric["verdict"] == comparison["verdict"], metric
 
 
 def test_what_cannot_be_compared(api):
