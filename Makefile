@@ -73,7 +73,8 @@ LINK_WORKER := $(LINK_COMMON) $(if $(SANITIZE),-pie,-static -Wl,-z,norelro)
 library = $(if $(findstring /,$(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$(1).a,-l$(2))
 UV_LIBS = $(call library,uv_a,uv) -lpthread -ldl -lrt
 FARMD_LIBS = $(call library,cgroup,cgroup) $(call library,cyaml,cyaml) $(call library,yaml,yaml) \
-             $(call library,seccomp,seccomp) -lcjson $(UV_LIBS) -lm
+             $(call library,seccomp,seccomp) $(call library,sqlite3,sqlite3) $(call library,ncursesw,ncursesw) \
+             $(call library,tinfo,tinfo) -lcjson $(UV_LIBS) -lm
 WORKER_LIBS = $(UV_LIBS) -lm
 
 # ---- sources --------------------------------------------------------------------------------------------------------
@@ -114,7 +115,7 @@ TOOL_PROGRAMS := $(patsubst %.c,$(OUT)/%,$(TOOL_SOURCES))
 PRELOADS := $(patsubst %.c,$(OUT)/%.so,$(PRELOAD_SOURCES))
 
 # Files that go into farmd by .incbin: the compiler doesn't report them as dependencies.
-EMBEDDED := $(wildcard docs/openapi.json web/*.html web/*.css web/*.js web/*.svg web/dist/*)
+EMBEDDED := $(wildcard docs/openapi.json supervisor/cli/load/*.css web/*.html web/*.css web/*.js web/*.svg web/dist/*)
 
 # ---- targets --------------------------------------------------------------------------------------------------------
 .PHONY: all build deps run test test-unit test-integration bench bench-load lint check-layers format check-format install \
