@@ -17,6 +17,7 @@
 #include "supervisor/cli/signals.h"
 #include "supervisor/cli/succession.h"
 #include "supervisor/farm/farm.h"
+#include "supervisor/history/history.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,6 +41,7 @@ struct up {
     bool has_watchdog;
     uv_timer_t reload_later; /* while the farm is changing */
     struct farm *farm;
+    struct history *history;
     struct api *api;
     struct succession *succession;
     struct handover handover; /* what this process has left to itself before it became this program */
@@ -100,6 +102,38 @@ static void on_watchdog(uv_timer_t *timer)
                 farm_server_count(up->farm));
 }
 
+/* --- the history --- */
+
+static void on_history_set_aside(const struct error *err, void *data)
+{
+    struct up *up = data;
+    log_warning("%s", err->message);
+    events_add(farm_events(up->farm), REASON_HISTORY_SET_ASIDE, 0, "%s", err->message);
+}
+
+static void on_history_written(const struct error *err, void *data)
+{
+    struct up *up = data;
+    farm_trouble(up->farm, TROUBLE_HISTORY, err);
+}
+
+/* The farm's lock keeps others from the database until it is closed. */
+static void on_history_closed(void *data)
+{
+    struct up *up = data;
+    farm_free(steal(&up->farm));
+}
+
+static void open_history(struct up *up)
+{
+    static const struct history_calls calls = {
+        .set_aside = on_history_set_aside, .report = on_history_written, .closed = on_history_closed};
+    up->history = history_new(&up->loop, farm_paths(up->farm)->history, &calls, up);
+    if (!up->is_next) {
+        history_recall(up->history, farm_events(up->farm));
+    }
+}
+
 /* --- the end --- */
 
 static void end(void *data)
@@ -108,7 +142,7 @@ static void end(void *data)
     console_stopped(clock_monotonic_ms() - up->stop_began_ms);
     events_set_listener(farm_events(up->farm), NULL, NULL); /* freeing the farm flushes what is left */
     api_free(steal(&up->api));
-    farm_free(steal(&up->farm));
+    history_close(steal(&up->history));
     for (size_t i = 0; i < ARRAY_SIZE(signals_handled); i++) {
         uv_close((uv_handle_t *)&up->signals[i], NULL);
     }
@@ -286,15 +320,17 @@ static int run_farm(struct up *up, struct settings *settings)
         settings_free(settings);
         return give_up(up, code == -EBUSY || code == -EPERM ? CLI_USAGE : CLI_FAILED, &err);
     }
-    code = api_new(up->farm, handover->sockets, handover->socket_count, &up->api, &err);
+    open_history(up);
+    code = api_new(up->farm, up->history, handover->sockets, handover->socket_count, &up->api, &err);
     if (code != 0) {
-        farm_free(up->farm);
+        history_close(steal(&up->history));
         uv_run(&up->loop, UV_RUN_DEFAULT);
         return give_up(up, CLI_FAILED, &err);
     }
     if (up->is_next) {
         events_restore(farm_events(up->farm), handover->events, handover->events_length);
     }
+    history_follow(up->history, farm_events(up->farm));
     up->succession = succession_new(up->farm, up->api, up->argc, up->argv);
     begin_signals(up);
     begin_watchdog(up);

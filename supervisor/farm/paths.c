@@ -86,6 +86,7 @@ void farm_paths_init(struct farm_paths *paths, const struct settings *settings)
         .runtime_dir = xasprintf("%s/%s", settings->runtime_dir, instance),
         .state = xasprintf("%s/state", settings->state_dir),
         .lock = xasprintf("%s/lock", settings->state_dir),
+        .history = xasprintf("%s/history.db", settings->state_dir),
         .own_log = xasprintf("%s/logs/farmd.log", settings->state_dir),
         .control = xasprintf("%s/%s/control", settings->runtime_dir, instance),
     };
@@ -97,6 +98,7 @@ void farm_paths_done(struct farm_paths *paths)
     free(paths->runtime_dir);
     free(paths->state);
     free(paths->lock);
+    free(paths->history);
     free(paths->own_log);
     free(paths->control);
     *paths = (struct farm_paths){0};

@@ -279,11 +279,12 @@ def test_another_user_may_not(farms):  # noqa: F811
 
 def test_purge(farms):  # noqa: F811
     farm = farms(servers=3).start()
-    for name in ("history.db", "history.db-wal", "state.broken.2"):
+    for name in ("history.db.broken", "state.broken.2"):
         (farm.state_dir / name).write_text("old")
     (farm.state_dir / "logs" / "mine.txt").write_text("not farmd's")
     result = down(farm, *farm.arguments(), "--purge")
     assert result.returncode == 0 and result.stderr == "", result
+    # three logs and the history, in one file when it was closed in order
     assert f"removed logs and history of {farm.state_dir}: 6 files, " in result.stdout
     left = [str(path.relative_to(farm.state_dir)) for path in farm.state_dir.rglob("*")]
     assert sorted(left) == ["logs", "logs/mine.txt"], "what is not farmd's stays, nothing else"
@@ -306,7 +307,7 @@ def test_purge_of_what_was_left(farms):  # noqa: F811
 def test_logs_stay_without_purge(farms):  # noqa: F811
     farm = farms(servers=2).start()
     assert_down(farm, "stopped in ")
-    assert (farm.state_dir / "logs" / "server-2.log").exists()
+    assert (farm.state_dir / "logs" / "server-2.log").exists() and (farm.state_dir / "history.db").exists()
 
 
 @needs_root
