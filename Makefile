@@ -73,7 +73,8 @@ LINK_WORKER := $(LINK_COMMON) $(if $(SANITIZE),-pie,-static -Wl,-z,norelro)
 library = $(if $(findstring /,$(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$(1).a,-l$(2))
 UV_LIBS = $(call library,uv_a,uv) -lpthread -ldl -lrt
 FARMD_LIBS = $(call library,cgroup,cgroup) $(call library,cyaml,cyaml) $(call library,yaml,yaml) \
-             $(call library,seccomp,seccomp) $(call library,sqlite3,sqlite3) -lcjson $(UV_LIBS) -lm
+             $(call library,seccomp,seccomp) $(call library,sqlite3,sqlite3) $(call library,ncursesw,ncursesw) \
+             $(call library,tinfo,tinfo) -lcjson $(UV_LIBS) -lm
 WORKER_LIBS = $(UV_LIBS) -lm
 
 # ---- sources --------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ const struct cli_verb *const cli_verbs[] = {
     &verb_metrics,
     &verb_logs,
     &verb_events,
+    &verb_top,
     &verb_wait,
     &verb_start,
     &verb_stop,

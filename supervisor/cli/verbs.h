@@ -35,6 +35,7 @@ extern const struct cli_verb verb_set;
 extern const struct cli_verb verb_simulate_load;
 extern const struct cli_verb verb_start;
 extern const struct cli_verb verb_stop;
+extern const struct cli_verb verb_top;
 extern const struct cli_verb verb_up;
 extern const struct cli_verb verb_upgrade;
 extern const struct cli_verb verb_version;

@@ -321,12 +321,14 @@ def test_one_that_ended_meanwhile_is_restarted(farms, flags):  # noqa: F811
 
 
 @needs_root
-@pytest.mark.parametrize("killed", [True, False])
-def test_one_that_was_frozen_to_be_killed(farms, killed):  # noqa: F811
+@pytest.mark.parametrize("paused, killed", [(False, False), (False, True), (True, True)])
+def test_one_that_was_frozen_to_be_killed(farms, paused, killed):  # noqa: F811
     """As a farmd does that kills all of a server, and was killed before it thawed it: it is not paused."""
     farm = farms(servers=2).start()
     if "enforcement_warning" in farm.get("/api/servers"):
         pytest.skip("no limits here")
+    if paused:
+        farm.act(1, "pause")
     before = kill(farm)
     places = cgroup_directories(before[1]["pid"])
     if "freezer" in places:

@@ -3,9 +3,14 @@
 import pytest
 
 from adoptlib import goes_on, kill
-from cgrouplib import kernel_limits, needs_root
-from farmd_process import alive, farms  # noqa: F401
+from cgrouplib import needs_root, read
+from farmd_process import alive, cgroup_directories, farms  # noqa: F401
 from test_delegation import ALL, delegated, needs_setpriv, start, version_here
+
+
+def memory_limit(pid):
+    places = cgroup_directories(pid)
+    return int(read(places["memory"] / "memory.limit_in_bytes" if "memory" in places else places[""] / "memory.max"))
 
 
 @needs_root
@@ -21,7 +26,7 @@ def test_in_a_delegated_subtree(farms, given):  # noqa: F811
         assert farm.get("/api/servers")["enforcement"] == version_here()
         for server_id, entry in farm.servers().items():
             goes_on(before[server_id], entry)
-            assert kernel_limits(entry["pid"])["memory_mb"] == 256
+            assert memory_limit(entry["pid"]) == 256 << 20
         assert farm.stop() == 0, farm.errors()
         assert farm.leftovers() == []
         assert [inner for place in places for inner in place.iterdir() if inner.is_dir()] == []

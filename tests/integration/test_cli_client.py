@@ -147,7 +147,7 @@ def test_a_farm_that_hangs(farms):  # noqa: F811
     os.kill(farm.process.pid, signal.SIGSTOP)
     try:
         assert "not done within 300 ms" in error(farm, "restart", "1", "--timeout", "300ms", code=TIMED_OUT)
-        assert "within 200 ms" in error(farm, "wait", "--timeout", "200ms", code=TIMED_OUT)
+        assert "no answer within 200 ms" in error(farm, "wait", "--timeout", "200ms", code=TIMED_OUT)
     finally:
         os.kill(farm.process.pid, signal.SIGCONT)
     assert farm.stop() == 0

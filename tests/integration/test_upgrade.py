@@ -276,15 +276,25 @@ def test_farm_of_an_ordinary_user(farms):  # noqa: F811
 
 def test_no_descriptor_is_lost(farms, others):  # noqa: F811
     def descriptors():
-        return len(os.listdir(f"/proc/{farm.process.pid}/fd"))
+        """Those that stay: the files under /proc are those of a look around."""
+        here, names = f"/proc/{farm.process.pid}/fd", []
+        for number in os.listdir(here):
+            with contextlib.suppress(FileNotFoundError):
+                names.append(os.readlink(f"{here}/{number}"))
+        return len([name for name in names if not name.startswith("/proc")])
+
+    def settle():
+        """The figures of each server are read from files that are opened with the first sample."""
+        wait_for(lambda: farm.get("/api/health")["healthy"] == 2, what="every server probed")
+        wait_for(lambda: all(entry["pids"] for entry in farm.servers().values()), what="every server measured")
 
     farm = farms(servers=2).start()
     assert_upgraded(farm, others[0])
-    wait_for(lambda: farm.get("/api/health")["healthy"] == 2, what="every server probed")
+    settle()
     before = descriptors()
     for i in range(3):
         assert_upgraded(farm, others[i % 2])
-    wait_for(lambda: farm.get("/api/health")["healthy"] == 2, what="every server probed")
+    settle()
     wait_for(lambda: descriptors() <= before, what=f"{before} descriptors again")
 
 

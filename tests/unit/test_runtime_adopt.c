@@ -4,6 +4,7 @@
  */
 #include "runtime_fixture.h"
 
+#include "supervisor/runtime/process/kernel_file.h"
 #include "supervisor/runtime/process/procfs.h"
 
 #include <errno.h>
@@ -137,17 +138,9 @@ static void one_that_began_at_another_time_is_not_taken(void **state)
 /* The number of a process's first child, 0 while it has none. */
 static pid_t child_of(pid_t pid)
 {
-    char path[64];
-    int child = 0;
+    char path[64], text[64];
     snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
-    FILE *file = fopen(path, "re");
-    if (file != NULL) {
-        if (fscanf(file, "%d", &child) != 1) {
-            child = 0;
-        }
-        fclose(file);
-    }
-    return (pid_t)child;
+    return kernel_file_read(path, text, sizeof(text)) > 0 ? (pid_t)strtol(text, NULL, 10) : 0;
 }
 
 static bool has_child(struct fixture *fixture, void *argument)
