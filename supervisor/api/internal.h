@@ -31,6 +31,7 @@ struct api_listener {
 /* Work that outlives its request holds a reference, so that its last callback finds the counts it must lower. */
 struct api {
     struct farm *farm;
+    struct history *history; /* NULL: there is none */
     struct api_listener control;
     struct api_listener dashboard;
     struct budget memory;
@@ -38,11 +39,15 @@ struct api {
     unsigned fanouts;
     unsigned load_tests;
     unsigned load_connections;
+    unsigned comparisons;
     LIST_HEAD(load_list, load) loads; /* of /api/load-test, under way */
     struct load_tests tests;          /* of /api/load-tests */
     unsigned streams;
     LIST_HEAD(stream_list, stream) open_streams;
-    unsigned draining; /* listeners that have not drained yet */
+    unsigned drain_ms;
+    bool waits_for_tests;  /* before the listeners are drained */
+    uv_timer_t last_tests; /* the end of that */
+    unsigned draining;     /* listeners that have not drained yet */
     void (*on_drained)(void *data);
     void *on_drained_data;
 };
@@ -62,6 +67,9 @@ bool api_may_change(struct http_request *request, const struct api *api);
 /* Takes one of the bounded places for work on many workers; false when the request was answered with 503. */
 bool api_begin_fanout(struct http_request *request, struct api *api);
 void api_end_fanout(struct api *api);
+
+/* None of /api/load-tests runs any more. */
+void api_tests_ended(struct api *api);
 
 /* Ends the load tests under way; each answers with what it has counted. */
 void load_tests_stop(struct api *api);

@@ -6,18 +6,27 @@
 #include "core/memory.h"
 #include "http/problem.h"
 #include "supervisor/api/internal.h"
+#include "supervisor/api/load_fetch.h"
 #include "supervisor/api/query.h"
 #include "supervisor/api/view.h"
+#include "supervisor/history/run_store.h"
 #include "supervisor/load/compare.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define COMPARISONS_MAX 4 /* at once */
+
+static const char *const SIDES[] = {"a", "b"};
 
 struct comparing {
     uv_work_t work;
     struct reply reply;
     struct api *api;
+    char ids[2][RUN_ID_MAX];
+    size_t fetched;                         /* of the two; the next one is being fetched */
     struct buffer summaries[2], reports[2]; /* JSON */
     struct buffer comparison;
     struct error err; /* code 0: none */
@@ -30,6 +39,7 @@ static void comparing_free(struct comparing *op)
         buffer_done(&op->reports[i]);
     }
     buffer_done(&op->comparison);
+    op->api->comparisons--;
     api_unref(op->api);
     free(op);
 }
@@ -74,46 +84,83 @@ static void on_compared(uv_work_t *work, int status)
     comparing_free(op);
 }
 
-/* One of the two. False when the request was answered. */
-static bool read_side(struct http_request *request, struct comparing *op, size_t side)
+static void fetch_next(struct comparing *op);
+
+/* Takes one of the two. False when the request was answered. */
+static bool take_side(struct comparing *op, struct load_found *found, const struct error *err)
 {
-    static const char *const NAMES[] = {"a", "b"};
-    char id[LOAD_TEST_ID_SIZE] = "";
+    const char *side = SIDES[op->fetched], *id = op->ids[op->fetched];
+    struct error running = {0};
+
+    if (found != NULL && !found->running) {
+        op->summaries[op->fetched] = found->summary;
+        op->reports[op->fetched] = found->report;
+        found->summary = found->report = BUFFER_EMPTY;
+        op->fetched++;
+        return true;
+    }
+    if (found != NULL)
+        error_set(&running, EBUSY, "%s: load test %s is still running", side, id);
+    if (found != NULL || err != NULL) {
+        reply_error(&op->reply, found != NULL ? &running : err);
+    } else if (reply_is_open(&op->reply)) {
+        struct http_request *request = op->reply.request;
+        reply_release(&op->reply);
+        respond_no_load_test(request, side, id);
+    }
+    return false;
+}
+
+static void on_fetched(struct load_found *found, const struct error *err, void *data)
+{
+    struct comparing *op = data;
+
+    if (!take_side(op, found, err))
+        comparing_free(op);
+    else if (op->fetched < 2)
+        fetch_next(op);
+    else
+        uv_queue_work(farm_loop(op->api->farm), &op->work, compare, on_compared);
+}
+
+static void fetch_next(struct comparing *op)
+{
+    load_fetch(op->api, op->ids[op->fetched], on_fetched, op);
+}
+
+/* False when the request was answered. */
+static bool read_ids(struct http_request *request, char ids[2][RUN_ID_MAX])
+{
     struct error err = {0};
 
-    int rc = query_text(http_request_query(request), NAMES[side], id, sizeof(id), &err);
-    if (rc == 0)
-        http_respond_problem(request, 422, "%s is missing: the id of a load test", NAMES[side]);
-    else if (rc < 0)
-        respond_error(request, &err);
-    if (rc <= 0)
-        return false;
-    const struct load_test *test = load_test_find(&op->api->tests, id);
-    if (test == NULL)
-        http_respond_problem(request, 404,
-                             "%s: load test %s: there is none; GET /api/load-tests lists those that are kept",
-                             NAMES[side], id);
-    else if (test->status == LOAD_TEST_RUNNING)
-        http_respond_problem(request, 409, "%s: load test %s is still running", NAMES[side], id);
-    if (test == NULL || test->status == LOAD_TEST_RUNNING)
-        return false;
-    struct json_writer w = json_writer_to(&op->summaries[side]);
-    load_test_write_summary(&w, test);
-    w = json_writer_to(&op->reports[side]);
-    load_test_write(&w, test);
+    for (size_t i = 0; i < 2; i++) {
+        int rc = query_text(http_request_query(request), SIDES[i], ids[i], RUN_ID_MAX, &err);
+        if (rc == 0)
+            http_respond_problem(request, 422, "%s is missing: the id of a load test", SIDES[i]);
+        else if (rc < 0)
+            respond_error(request, &err);
+        if (rc <= 0)
+            return false;
+    }
     return true;
 }
 
 void load_tests_compare(struct http_request *request, const struct http_match *match)
 {
-    struct comparing *op = xcalloc(1, sizeof(*op));
+    struct api *api = api_of(match);
+    char ids[2][RUN_ID_MAX] = {"", ""};
 
-    op->api = api_ref(api_of(match));
-    op->work.data = op;
-    if (!read_side(request, op, 0) || !read_side(request, op, 1)) {
-        comparing_free(op);
+    if (!read_ids(request, ids))
+        return;
+    if (api->comparisons >= COMPARISONS_MAX) {
+        respond_overload(request, "Too many load tests are being compared; try again in a second");
         return;
     }
+    struct comparing *op = xcalloc(1, sizeof(*op));
+    op->api = api_ref(api);
+    api->comparisons++;
+    op->work.data = op;
+    memcpy(op->ids, ids, sizeof(ids));
     reply_hold(&op->reply, request, NULL);
-    uv_queue_work(farm_loop(op->api->farm), &op->work, compare, on_compared);
+    fetch_next(op);
 }

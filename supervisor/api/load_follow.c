@@ -11,7 +11,8 @@
 
 struct follower {
     struct stream stream;
-    struct load_test *test;
+    struct load_test *test; /* NULL: there is only its report */
+    struct buffer report;
     struct load_test_watcher watcher;
     unsigned next; /* the second to be sent */
     bool told;     /* all of it: what is left is to end, when the reader has taken it */
@@ -34,35 +35,43 @@ static bool send_second(struct follower *follower)
     return stream_send(&follower->stream, id, "progress", &data);
 }
 
+/* The end waits until the reader has taken it all. */
 static void send_done(struct follower *follower)
 {
-    struct buffer data = BUFFER_EMPTY;
-    struct json_writer w = json_writer_to(&data);
+    struct json_writer w = json_writer_to(&follower->report);
 
-    if (!buffer_try_reserve(&data, load_test_json_size(follower->test))) {
+    if (follower->test != NULL && !buffer_try_reserve(&follower->report, load_test_json_size(follower->test))) {
         stream_end(&follower->stream, "there is no memory for the result; ask for it later");
         return;
     }
-    load_test_write(&w, follower->test);
+    if (follower->test != NULL)
+        load_test_write(&w, follower->test);
     follower->told = true;
-    if (stream_send(&follower->stream, NULL, "done", &data))
+    if (stream_send(&follower->stream, NULL, "done", &follower->report))
         stream_end(&follower->stream, NULL);
 }
 
-static void send_more(struct stream *stream)
+/* False: the reader is behind. */
+static bool send_seconds(struct follower *follower)
 {
-    struct follower *follower = follower_of(stream);
     const struct load_test *test = follower->test;
     unsigned oldest = load_test_oldest_point(test);
 
     follower->next = follower->next > oldest ? follower->next : oldest;
     while (follower->next < test->point_count) {
         if (!send_second(follower))
-            return;
+            return false;
     }
+    return true;
+}
+
+static void send_more(struct stream *stream)
+{
+    struct follower *follower = follower_of(stream);
+
     if (follower->told)
         stream_end(stream, NULL);
-    else if (test->status != LOAD_TEST_RUNNING)
+    else if (follower->test == NULL || (send_seconds(follower) && follower->test->status != LOAD_TEST_RUNNING))
         send_done(follower);
 }
 
@@ -75,21 +84,31 @@ static void on_news(void *data)
 
 static void leave(struct stream *stream)
 {
-    load_test_unwatch(&follower_of(stream)->watcher);
+    struct follower *follower = follower_of(stream);
+
+    if (follower->test != NULL)
+        load_test_unwatch(&follower->watcher);
 }
 
 static void free_follower(struct stream *stream)
 {
     struct follower *follower = follower_of(stream);
 
-    load_test_unref(follower->test);
+    if (follower->test != NULL)
+        load_test_unref(follower->test);
+    buffer_done(&follower->report);
     free(follower);
+}
+
+static void follow(struct http_request *request, struct api *api, struct follower *follower)
+{
+    static const struct stream_calls CALLS = {.more = send_more, .closed = leave, .freed = free_follower};
+
+    stream_begin(&follower->stream, request, api, 0, &CALLS);
 }
 
 void load_follow(struct http_request *request, struct api *api, struct load_test *test)
 {
-    static const struct stream_calls CALLS = {.more = send_more, .closed = leave, .freed = free_follower};
-
     if (!stream_has_room(request, api))
         return;
     struct follower *follower = xcalloc(1, sizeof(*follower));
@@ -98,5 +117,15 @@ void load_follow(struct http_request *request, struct api *api, struct load_test
     follower->next = seen < test->point_count ? (unsigned)seen : test->point_count;
     follower->watcher = (struct load_test_watcher){.on_news = on_news, .data = follower};
     load_test_watch(test, &follower->watcher);
-    stream_begin(&follower->stream, request, api, 0, &CALLS);
+    follow(request, api, follower);
+}
+
+void load_follow_report(struct http_request *request, struct api *api, struct buffer *report)
+{
+    if (!stream_has_room(request, api))
+        return;
+    struct follower *follower = xcalloc(1, sizeof(*follower));
+    follower->report = *report;
+    *report = BUFFER_EMPTY;
+    follow(request, api, follower);
 }

@@ -5,8 +5,10 @@
 #include "supervisor/api/load_tests.h"
 
 #include "core/clock.h"
+#include "core/log.h"
 #include "core/memory.h"
 #include "supervisor/api/internal.h"
+#include "supervisor/history/history.h"
 #include "supervisor/load/report.h"
 
 #include <errno.h>
@@ -45,6 +47,53 @@ static void forget(struct load_tests *tests, struct load_test *test)
     load_test_unref(test);
 }
 
+/* --- the history --- */
+
+static void on_saved(const struct error *err, void *data)
+{
+    struct load_test *test = data;
+
+    (void)err; /* the history has reported it */
+    test->saves--;
+    load_test_unref(test);
+}
+
+/* As it is now, in the place of how it was. Without it the history lacks this one, and farmd goes on. */
+static void save(struct load_test *test)
+{
+    struct buffer summary = BUFFER_EMPTY, report = BUFFER_EMPTY;
+    struct run_record record = {.started_us = test->started_at_us, .status = load_test_status_name(test)};
+    struct json_writer w = json_writer_to(&summary);
+    struct error err = {0};
+
+    if (test->api->history == NULL || !buffer_try_reserve(&report, load_test_json_size(test)))
+        return;
+    load_test_write_summary(&w, test);
+    w = json_writer_to(&report);
+    load_test_write(&w, test);
+    snprintf(record.id, sizeof(record.id), "%s", test->id);
+    record.summary = summary.data;
+    record.report = report.data;
+    if (history_put_run(test->api->history, &record, on_saved, test, &err) == 0) {
+        test->saves++;
+        load_test_ref(test);
+    } else {
+        log_warning("load test %s is not kept: %s", test->id, err.message);
+    }
+    buffer_done(&summary);
+    buffer_done(&report);
+}
+
+/* --- life --- */
+
+static void abandon(struct load_test *test)
+{
+    load_run_abandon(steal(&test->run));
+    test->status = LOAD_TEST_CANCELLED;
+    test->ended_at_us = clock_realtime_us();
+    save(test);
+}
+
 void load_tests_done(struct load_tests *tests)
 {
     struct load_test *test, *next;
@@ -52,7 +101,7 @@ void load_tests_done(struct load_tests *tests)
     for (test = TAILQ_FIRST(&tests->list); test != NULL; test = next) {
         next = TAILQ_NEXT(test, link);
         if (test->run != NULL)
-            load_run_abandon(steal(&test->run));
+            abandon(test);
         load_test_unref(test);
     }
     TAILQ_INIT(&tests->list);
@@ -217,14 +266,18 @@ static void on_done(void *data, struct load_result *result)
     if (test->point_count == 0)
         sample_targets(test);
     test->run = NULL;
+    test->api->tests.running--;
     test->status = test->cancelled ? LOAD_TEST_CANCELLED : LOAD_TEST_COMPLETED;
     test->ended_at_us = clock_realtime_us();
     keep_result(test, result);
     load_result_free(result);
     load_room_give(test->api, test->connections);
+    save(test);
     load_test_ref(test);
     tell(test);
     bound(&test->api->tests);
+    if (test->api->tests.running == 0)
+        api_tests_ended(test->api);
     load_test_unref(test);
 }
 
@@ -254,7 +307,7 @@ void load_tests_under_way(const struct load_tests *tests, struct http_under_way 
     *under_way = (struct http_under_way){0};
     TAILQ_FOREACH(test, &tests->list, link)
     {
-        if (test->run == NULL)
+        if (test->run == NULL && test->saves == 0)
             continue;
         under_way->count++; /* the last one seen is the oldest */
         under_way->oldest_ms = (uint64_t)(now_ms - test->started_ms);
@@ -322,6 +375,8 @@ int load_test_start(struct api *api, const struct load_body *body, struct load_s
     }
     name_next(&api->tests, made->id);
     TAILQ_INSERT_HEAD(&api->tests.list, made, link);
+    api->tests.running++;
+    save(made);
     *test = made;
     return 0;
 }

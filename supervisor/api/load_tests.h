@@ -64,6 +64,7 @@ struct load_test {
     struct load_progress so_far;
     double achieved_rate;
     bool passed;
+    unsigned saves; /* to the history, under way */
     unsigned references;
     LIST_HEAD(load_test_watchers, load_test_watcher) watchers;
     TAILQ_ENTRY(load_test) link;
@@ -71,11 +72,12 @@ struct load_test {
 
 struct load_tests {
     TAILQ_HEAD(load_test_list, load_test) list; /* newest first */
+    unsigned running;
     int64_t last_id_ms;
 };
 
 void load_tests_init(struct load_tests *tests);
-/* Those that run are abandoned. */
+/* Those that run are abandoned, and recorded as cancelled. */
 void load_tests_done(struct load_tests *tests);
 
 /* Begins one on those of `servers` that run (one at least); the room for its connections must have been taken, and is
@@ -101,6 +103,7 @@ void load_test_unwatch(struct load_test_watcher *watcher); /* from inside on_new
 
 /* --- as JSON --- */
 
+const char *load_test_status_name(const struct load_test *test);
 size_t load_test_json_size(const struct load_test *test); /* bytes of room that load_test_write needs, about */
 void load_test_write(struct json_writer *w, const struct load_test *test);         /* an object with all of it */
 void load_test_write_summary(struct json_writer *w, const struct load_test *test); /* an object with its figures */

@@ -1,24 +1,86 @@
 /*
- * `/api/load-tests`: begins a load test, lists them, tells of one or follows it, and ends it before its time.
+ * `/api/load-tests`: begins a load test, tells of one or follows it, and ends it before its time.
  */
 #include "core/json.h"
 #include "core/memory.h"
 #include "http/problem.h"
 #include "supervisor/api/internal.h"
+#include "supervisor/api/load_fetch.h"
 #include "supervisor/api/load_follow.h"
 #include "supervisor/api/query.h"
-#include "supervisor/api/view.h"
+#include "supervisor/history/run_store.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define DEFAULT_LIMIT 50
 #define SHOWN_TARGETS 5 /* in a message */
-#define SUMMARY_BYTES 640
 
 /* --- one that is asked for --- */
+
+/* Waits for the history. */
+struct asking {
+    struct reply reply;
+    struct api *api;
+    bool follow;
+    char id[RUN_ID_MAX];
+};
+
+static void on_found(struct load_found *found, const struct error *err, void *data)
+{
+    struct asking *op = data;
+
+    if (err != NULL) {
+        reply_error(&op->reply, err);
+    } else if (found == NULL && reply_is_open(&op->reply)) {
+        struct http_request *request = op->reply.request;
+        reply_release(&op->reply);
+        respond_no_load_test(request, NULL, op->id);
+    } else if (found != NULL && op->follow && reply_is_open(&op->reply)) {
+        struct http_request *request = op->reply.request;
+        reply_release(&op->reply);
+        load_follow_report(request, op->api, &found->report);
+    } else if (found != NULL) {
+        reply_json(&op->reply, 200, &found->report);
+    }
+    api_unref(op->api);
+    free(op);
+}
+
+static void respond_found(struct http_request *request, struct api *api, const char *id, bool follow)
+{
+    struct asking *op = xcalloc(1, sizeof(*op));
+
+    op->api = api_ref(api);
+    op->follow = follow;
+    snprintf(op->id, sizeof(op->id), "%s", id);
+    reply_hold(&op->reply, request, NULL);
+    load_fetch(api, id, on_found, op);
+}
+
+static char *id_of(const struct http_match *match)
+{
+    return xstrndup(match->params[0].data, match->params[0].length);
+}
+
+void load_tests_get(struct http_request *request, const struct http_match *match)
+{
+    cleanup_free char *id = id_of(match);
+    struct api *api = api_of(match);
+    struct error err = {0};
+    bool follow = false;
+
+    if (query_bool(http_request_query(request), "follow", &follow, &err) < 0) {
+        respond_error(request, &err);
+        return;
+    }
+    struct load_test *test = load_test_find(&api->tests, id);
+    if (test != NULL && follow)
+        load_follow(request, api, test);
+    else
+        respond_found(request, api, id, follow);
+}
 
 static void respond_test(struct http_request *request, int status, const struct load_test *test)
 {
@@ -29,66 +91,6 @@ static void respond_test(struct http_request *request, int status, const struct 
         return;
     load_test_write(&w, test);
     respond_json(request, status, &out);
-}
-
-/* NULL when the request was answered with 404. */
-static struct load_test *match_test(struct http_request *request, const struct http_match *match)
-{
-    struct http_slice id = match->params[0];
-    cleanup_free char *text = xstrndup(id.data, id.length);
-    struct load_test *test = load_test_find(&api_of(match)->tests, text);
-
-    if (test == NULL)
-        http_respond_problem(request, 404,
-                             "load test %.32s: there is none; GET /api/load-tests lists those that are kept", text);
-    return test;
-}
-
-void load_tests_get(struct http_request *request, const struct http_match *match)
-{
-    struct error err = {0};
-    bool follow = false;
-
-    if (query_bool(http_request_query(request), "follow", &follow, &err) < 0) {
-        respond_error(request, &err);
-        return;
-    }
-    struct load_test *test = match_test(request, match);
-    if (test == NULL)
-        return;
-    if (follow)
-        load_follow(request, api_of(match), test);
-    else
-        respond_test(request, 200, test);
-}
-
-void load_tests_list(struct http_request *request, const struct http_match *match)
-{
-    const struct load_tests *tests = &api_of(match)->tests;
-    struct buffer out = BUFFER_EMPTY;
-    struct json_writer w = json_writer_to(&out);
-    struct error err = {0};
-    int64_t limit = DEFAULT_LIMIT;
-    struct load_test *test;
-
-    if (query_int(http_request_query(request), "limit", 1, LOAD_TESTS_LISTED, &limit, &err) < 0) {
-        respond_error(request, &err);
-        return;
-    }
-    if (!respond_reserve(request, &out, (size_t)limit * SUMMARY_BYTES))
-        return;
-    json_begin_object(&w);
-    json_key(&w, "load_tests");
-    json_begin_array(&w);
-    TAILQ_FOREACH(test, &tests->list, link)
-    {
-        if (limit-- > 0)
-            load_test_write_summary(&w, test);
-    }
-    json_end_array(&w);
-    view_timestamp(&w);
-    json_end_object(&w);
-    respond_json(request, 200, &out);
 }
 
 /* --- the end before its time --- */
@@ -126,12 +128,12 @@ static void on_abort(struct reply *reply)
 
 void load_tests_delete(struct http_request *request, const struct http_match *match)
 {
-    struct load_test *test = match_test(request, match);
+    cleanup_free char *id = id_of(match);
+    struct api *api = api_of(match);
+    struct load_test *test = load_test_find(&api->tests, id);
 
-    if (test == NULL)
-        return;
-    if (test->status != LOAD_TEST_RUNNING) {
-        respond_test(request, 200, test);
+    if (test == NULL || test->status != LOAD_TEST_RUNNING) {
+        respond_found(request, api, id, false);
         return;
     }
     struct cancel *op = xcalloc(1, sizeof(*op));

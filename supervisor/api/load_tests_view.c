@@ -11,7 +11,7 @@
 #define OWN_BYTES 2048 /* beside plan and result */
 #define ID_BYTES 8     /* of a server in a list */
 
-static const char *status_name(const struct load_test *test)
+const char *load_test_status_name(const struct load_test *test)
 {
     switch (test->status) {
     case LOAD_TEST_RUNNING:
@@ -59,7 +59,7 @@ static void write_members(struct json_writer *w, const struct load_test *test)
     json_member_string(w, "id", test->id);
     json_member_string(w, "name", test->name);
     write_url(w, test);
-    json_member_string(w, "status", status_name(test));
+    json_member_string(w, "status", load_test_status_name(test));
     json_member_timestamp(w, "started_at", test->started_at_us);
     json_key(w, "ended_at");
     if (test->ended_at_us > 0)

@@ -81,9 +81,15 @@ static void append_use(const cJSON *all, const char *label, const char *now, con
     buffer_append_char(out, '\n');
 }
 
+/* Those in force, or of one without a process those that it will have. */
+static const cJSON *limits_of(const cJSON *server)
+{
+    return get(server, cJSON_IsNumber(get(server, "pid")) ? "limits" : "limits_configured");
+}
+
 static void append_figures(const cJSON *all, const cJSON *server, struct buffer *out)
 {
-    const cJSON *limits = get(server, "limits");
+    const cJSON *limits = limits_of(server);
     char text[VIEW_TEXT], second[VIEW_TEXT], third[VIEW_TEXT], now[VIEW_TEXT + 64];
     double cpu = view_number(limits, "cpu", NAN), memory = view_number(limits, "memory_mb", NAN);
     snprintf(now, sizeof(now), "%s of ", view_percent(server, "cpu_percent", text));
@@ -132,6 +138,12 @@ static void append_log(const cJSON *all, struct buffer *out)
     }
 }
 
+static const char *health_words(const cJSON *server)
+{
+    const char *health = view_health(server);
+    return strcmp(health, "unknown") == 0 ? "not probed yet" : health;
+}
+
 static void append_server(const struct output *output, const cJSON *all, struct buffer *out)
 {
     const cJSON *server = get(all, "server");
@@ -142,7 +154,7 @@ static void append_server(const struct output *output, const cJSON *all, struct 
                   output_unpaint(output, PAINT_STRONG), output_paint(output, state), view_text(server, "status"),
                   output_unpaint(output, state));
     if (strcmp(view_health(server), "-") != 0)
-        buffer_printf(out, ", %s%s%s", output_paint(output, health), view_health(server),
+        buffer_printf(out, ", %s%s%s", output_paint(output, health), health_words(server),
                       output_unpaint(output, health));
     bool runs = strcmp(view_text(server, "status"), "running") == 0;
     buffer_printf(out, "%s%s   %s\n", runs ? " for " : ": ", view_since(server, now_us, text),
@@ -204,7 +216,7 @@ static int inspect(const struct output *output, struct client *client, const cha
     if (code != CLI_DONE)
         cli_fail(code, "%s", err->message);
     else if (!servers->child)
-        fprintf(stderr, "farmd: no server is %s\n", select);
+        selection_tell_nobody(select);
     if (code == CLI_DONE)
         code = show(output, answer);
     cJSON_Delete(answer);

@@ -1,6 +1,8 @@
 """The load tests of the API: begun, followed, listed, ended before their time, compared; and what is turned away."""
 
 import concurrent.futures
+import contextlib
+import sqlite3
 
 import pytest
 
@@ -225,13 +227,16 @@ def test_two_of_the_same_are_compared(api):
 def test_a_server_that_has_become_slower_is_found(api):
     if SANITIZED:
         pytest.skip("takes too long there")
-    a = ended(api, begin(api, target_servers=[1], connections=1, duration=6.5, path="/"))
-    b = ended(api, begin(api, target_servers=[1], connections=1, duration=6.5, path="/data/1024"))
+    a = ended(api, begin(api, target_servers=[1], connections=1, duration=8.3, path="/"))
+    b = ended(api, begin(api, target_servers=[1], connections=1, duration=8.3, path="/data/1024"))
     comparison = api.get(f"/api/load-tests/compare?a={a['id']}&b={b['id']}")["comparison"]
-    assert comparison["verdict"] == "worse"
+    # where this machine has no core for the client, it may be what changed
+    limited = a["result"]["engine"]["saturated"] or b["result"]["engine"]["saturated"]
+    assert comparison["verdict"] == ("unclear" if limited else "worse")
     assert [change["field"] for change in comparison["plan_changes"]] == ["path"]
-    verdicts = {entry["metric"]: entry["verdict"] for entry in comparison["metrics"]}
-    assert verdicts["achieved_rate"] == verdicts["latency_p50_us"] == "worse"
+    metrics = {entry["metric"]: entry for entry in comparison["metrics"]}
+    for metric in (metrics["achieved_rate"], metrics["latency_p50_us"]):
+        assert metric["verdict"] == comparison["verdict"], metric
 
 
 def test_what_cannot_be_compared(api):
@@ -316,3 +321,145 @@ def test_null_equals_absent(api):
     test = begin(api, **{name: None for name in names if name != "requests"}, requests=1, colour={"deep": [1]})
     assert test["servers"] == SERVERS and test["plan"]["connections"] == 1 or test["plan"]["connections"] == 10
     assert ended(api, test)["result"]["answered"] == SERVERS
+
+
+# --- what outlives farmd ---
+
+
+def test_load_tests_and_events_outlive_farmd(farms):  # noqa: F811
+    farm = farms(servers=2).start()
+    api = Api(farm.port)
+    done = [ended(api, begin(api, target_servers=[1], requests=20, name=f"{i}")) for i in range(2)]
+    running_test = begin(api, duration=600)
+    events = api.get("/api/events")["events"]
+    wait_for(lambda: stored(farm, "SELECT count(*) FROM runs WHERE status = 'running'") == 1, what="its record")
+    wait_for(lambda: stored(farm, "SELECT max(id) FROM events") >= events[-1]["id"], what="the events' record")
+    farm.kill()
+    farm.start()
+    api = Api(farm.port)
+    listed = api.get("/api/load-tests")
+    assert listed["complete"] is True
+    assert [entry["id"] for entry in listed["load_tests"]] == [running_test["id"], done[1]["id"], done[0]["id"]]
+    assert [api.get(test["url"]) for test in done] == done
+    lost = api.get(running_test["url"])
+    assert lost["status"] == "interrupted" and lost["result"] is None
+    assert listed["load_tests"][0]["status"] == "interrupted"
+    # what has ended stays as it is, can be followed and compared
+    assert cancel(api, done[0]) == done[0] == ended(api, done[0])
+    comparison = api.get(f"/api/load-tests/compare?a={done[0]['id']}&b={done[1]['id']}")["comparison"]
+    assert comparison["plan_changes"] == []
+    assert "no load run" in api.get(f"/api/load-tests/compare?a={done[0]['id']}&b={lost['id']}", 422)["detail"]
+    # the new farmd's events follow those of the one before
+    now = api.get("/api/events?limit=4096")["events"]
+    assert now[: len(events)] == events and now[len(events)]["id"] == events[-1]["id"] + 1
+    assert [event["id"] for event in now] == list(range(1, len(now) + 1))
+    fresh = ended(api, begin(api, target_servers=[2], requests=1))
+    assert api.get("/api/load-tests?limit=1")["load_tests"][0]["id"] == fresh["id"] > lost["id"]
+    assert farm.stop() == 0
+
+
+def test_a_stop_in_order_leaves_the_end_of_all(farms):  # noqa: F811
+    farm = farms(servers=2).start()
+    test = begin(Api(farm.port), duration=600)
+    wait_for(lambda: Api(farm.port).get(test["url"])["answered"] > 0, what="the first second")
+    assert farm.stop() == 0
+    farm.start()
+    api = Api(farm.port)
+    done = api.get(test["url"])
+    assert done["status"] == "cancelled" and done["result"]["answered"] > 0
+    assert [event["reason"] for event in api.get("/api/events")["events"]].count("FarmStopping") == 1
+    assert farm.stop() == 0
+
+
+def stored(farm, question):
+    with contextlib.closing(sqlite3.connect(f"file:{farm.state_dir}/history.db?mode=ro", uri=True)) as database:
+        return database.execute(question).fetchone()[0]
+
+
+def test_events_are_read_back_page_by_page(farms):  # noqa: F811
+    farm = farms(servers=1).start()
+    api = Api(farm.port)
+    for _ in range(20):
+        api.act(1, "restart")
+    before = api.get("/api/events?limit=4096")["events"]
+    assert farm.stop() == 0
+    # as if all of it had been long ago: the ring of the next farmd has none of them
+    with contextlib.closing(sqlite3.connect(farm.state_dir / "history.db")) as database, database:
+        database.execute("UPDATE events SET at_us = at_us - 7200000000")
+    farm.start()
+    api = Api(farm.port)
+    last, pages = api.get("/api/events")["last_id"] + 1, []
+    while page := api.get(f"/api/events?before={last}&limit=7")["events"]:
+        assert [event["id"] for event in page] == list(range(last - len(page), last))
+        last = page[0]["id"]
+        pages = page + pages
+    assert [event["message"] for event in pages[: len(before)]] == [event["message"] for event in before]
+    assert pages[0]["id"] == 1 and len(pages) > len(before)
+    # the same in the other direction, with the same filters
+    answer = api.get("/api/events?since=3&limit=5")
+    assert [event["id"] for event in answer["events"]] == [4, 5, 6, 7, 8]
+    assert answer["last_id"] == 8 and answer["lost"] is False
+    ready = [event["id"] for event in pages if event["server_id"] == 1]
+    assert [event["id"] for event in api.get("/api/events?server_id=1&limit=4096")["events"]] == ready
+    recent = api.get("/api/events?max_age=3600&limit=4096")["events"]
+    assert recent and recent[0]["id"] > before[-1]["id"]
+    assert "before" in api.get("/api/events?before=0", 422)["detail"]
+    assert "before" in api.get("/api/events?before=5&follow=true", 422)["detail"]
+    # numbers go on, so that a reader of the earlier farmd finds what came after
+    with Stream(api.port, "/api/events?follow=true", headers={"Last-Event-ID": str(recent[0]["id"])}) as stream:
+        assert stream.next()[2]["id"] == recent[1]["id"]
+    assert farm.stop() == 0
+
+
+@pytest.mark.parametrize("content", [b"nonsense" * 1000, b"SQLite format 3\0" + b"\xff" * 4080], ids=["text", "header"])
+def test_a_broken_history_is_set_aside(farms, content):  # noqa: F811
+    farm = farms(servers=1)
+    farm.state_dir.mkdir()
+    (farm.state_dir / "history.db").write_bytes(content)
+    farm.start()
+    assert (farm.state_dir / "history.db.broken").read_bytes() == content
+    [event] = farm.events(reason="HistorySetAside")
+    assert "set aside as" in event["message"] and "history.db.broken" in farm.errors()
+    api = Api(farm.port)
+    done = ended(api, begin(api, requests=1))
+    assert farm.stop() == 0
+    farm.start()
+    assert Api(farm.port).get(done["url"]) == done
+    assert farm.events(reason="HistorySetAside") == []
+    assert farm.stop() == 0
+
+
+def test_a_database_of_another_program_is_set_aside(farms):  # noqa: F811
+    farm = farms(servers=1)
+    farm.state_dir.mkdir()
+    with contextlib.closing(sqlite3.connect(farm.state_dir / "history.db")) as database, database:
+        database.execute("CREATE TABLE theirs (x)")
+    farm.start()
+    assert "another program" in farm.events(reason="HistorySetAside")[0]["message"]
+    with contextlib.closing(sqlite3.connect(farm.state_dir / "history.db.broken")) as database:
+        assert database.execute("SELECT count(*) FROM theirs").fetchone() == (0,)
+    assert farm.stop() == 0
+
+
+def test_without_a_history_the_farm_goes_on(farms):  # noqa: F811
+    """Another program holds the database; then it lets go."""
+    farm = farms(servers=1)
+    farm.start()
+    assert farm.stop() == 0
+    with contextlib.closing(sqlite3.connect(farm.state_dir / "history.db", isolation_level=None)) as database:
+        database.execute("PRAGMA locking_mode=EXCLUSIVE")
+        database.execute("BEGIN EXCLUSIVE")
+        farm.start()
+        api = Api(farm.port)
+        done = ended(api, begin(api, requests=1))
+        assert api.get(done["url"]) == done
+        answer = api.get("/api/load-tests")
+        assert [entry["id"] for entry in answer["load_tests"]] == [done["id"]] and answer["complete"] is False
+        farm.wait_event("HistoryNotKept")
+        assert "history" in farm.events(reason="HistoryNotKept")[0]["message"]
+        database.execute("ROLLBACK")
+    wait_for(lambda: [e for e in farm.events(reason="Recovered") if "history" in e["message"]], what="the recovery")
+    again = ended(api, begin(api, requests=1))
+    wait_for(lambda: stored(farm, f"SELECT count(*) FROM runs WHERE id = '{again['id']}' AND status = 'completed'") == 1,
+             what="its record")
+    assert farm.stop() == 0

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <uv.h>
 
 #define MAX_ANSWER ((size_t)1 << 30) /* ten thousand servers are 12 MB; an answer of broadcast is 64 MB at most */
@@ -58,6 +59,8 @@ static void on_interrupt(uv_signal_t *signal, int number)
 {
     struct client *client = signal->data;
     (void)number;
+    if (!client->interrupted && isatty(STDERR_FILENO))
+        fputc('\n', stderr); /* behind the ^C that the terminal shows */
     client->interrupted = true;
     uv_stop(&client->loop);
 }
@@ -354,6 +357,11 @@ int client_follow(struct client *client, const struct client_question *question,
 }
 
 /* --- the rest --- */
+
+void client_go_on(struct client *client)
+{
+    client->interrupted = false;
+}
 
 int client_sleep(struct client *client, int64_t ms)
 {

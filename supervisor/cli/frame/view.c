@@ -154,6 +154,14 @@ static void format_gap(char out[24], int64_t from_us, int64_t to_us)
     units_format_duration(out, ms > 0 ? ms : 0);
 }
 
+/* "stopped on request" beside the state "stopped" is "on request". */
+static const char *without_state(const cJSON *server, const char *why)
+{
+    const char *status = view_text(server, "status");
+    size_t length = strlen(status);
+    return strncmp(why, status, length) == 0 && why[length] == ' ' ? why + length + 1 : why;
+}
+
 const char *view_since(const cJSON *server, int64_t now_us, char text[VIEW_TEXT])
 {
     char gap[24];
@@ -162,7 +170,7 @@ const char *view_since(const cJSON *server, int64_t now_us, char text[VIEW_TEXT]
         units_format_duration(text, (int64_t)(view_number(server, "uptime_seconds", 0) * MS_PER_SECOND));
         return text;
     }
-    const char *why = view_text(server, "error");
+    const char *why = without_state(server, view_text(server, "error"));
     if (next_us > 0) {
         format_gap(gap, now_us, next_us);
         snprintf(text, VIEW_TEXT, "%s, next try in %s", why, gap);
