@@ -9,6 +9,7 @@
 #include "http/problem.h"
 #include "supervisor/api/access.h"
 #include "supervisor/api/internal.h"
+#include "supervisor/api/live.h"
 #include "supervisor/api/reply.h"
 #include "supervisor/api/routes.h"
 #include "supervisor/api/stream.h"
@@ -31,8 +32,10 @@ struct api *api_ref(struct api *api)
 
 void api_unref(struct api *api)
 {
-    if (--api->references == 0)
-        free(api);
+    if (--api->references > 0)
+        return;
+    sessions_free(api->sessions);
+    free(api);
 }
 
 struct api *api_of(const struct http_match *match)
@@ -94,7 +97,7 @@ static void on_request(struct http_request *request, void *data)
     struct api_listener *listener = data;
 
     http_respond_header(request, "X-Content-Type-Options", "nosniff");
-    if (access_admit(farm_settings(listener->api->farm), request))
+    if (access_admit(farm_settings(listener->api->farm), listener->api->sessions, request))
         http_router_dispatch(ROUTES, ROUTES_COUNT, request, listener);
 }
 
@@ -200,6 +203,8 @@ int api_new(struct farm *farm, struct history *history, const struct api_socket 
     made->references = 1;
     made->memory.limit = API_MEMORY;
     load_tests_init(&made->tests);
+    made->live = live_new(made);
+    made->sessions = sessions_new();
     made->control.api = made;
     made->dashboard = (struct api_listener){.api = made, .is_dashboard = true};
     take_sockets(made, sockets, count);
@@ -293,5 +298,6 @@ void api_free(struct api *api)
     http_server_free(steal(&api->control.server));
     http_server_free(steal(&api->dashboard.server));
     load_tests_done(&api->tests);
+    live_free(steal(&api->live));
     api_unref(api);
 }

@@ -42,8 +42,11 @@ struct api {
     unsigned comparisons;
     LIST_HEAD(load_list, load) loads; /* of /api/load-test, under way */
     struct load_tests tests;          /* of /api/load-tests */
+    unsigned page_reads;              /* files on their way from --web-dir */
     unsigned streams;
     LIST_HEAD(stream_list, stream) open_streams;
+    struct live *live;
+    struct sessions *sessions;
     unsigned drain_ms;
     bool waits_for_tests;  /* before the listeners are drained */
     uv_timer_t last_tests; /* the end of that */
@@ -88,7 +91,9 @@ api_handler actions_many;
 api_handler logs_get;
 api_handler logs_list;
 api_handler history_get;
+api_handler history_list;
 api_handler events_list;
+api_handler live_get;
 api_handler health_get;
 api_handler metrics_get;
 api_handler scale_post;
@@ -101,11 +106,11 @@ api_handler load_tests_post;
 api_handler load_tests_get;
 api_handler load_tests_delete;
 api_handler load_tests_compare;
-api_handler page_docs;
-api_handler page_openapi;
-api_handler page_asset;
+api_handler session_post;
+api_handler session_delete;
+api_handler page_get;
 
-void page_dashboard(struct http_request *request);
+void page_dashboard(struct http_request *request, struct api *api);
 void metrics_prometheus(struct http_request *request, struct api *api);
 
 #endif

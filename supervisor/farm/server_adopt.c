@@ -127,6 +127,8 @@ void server_restore(struct server *server, const struct state_server *was)
         own->stopped_by_hand = was->wanted == STATE_STOPPED;
         server->lifecycle.state = was->wanted == STATE_STOPPED ? SERVER_STOPPED : SERVER_FAILED;
         server_set_error(server, was->error);
+        if (server->last_exit.known)
+            server->state_since_us = server->last_exit.at_us;
     }
 }
 
@@ -212,6 +214,8 @@ void server_go_on(struct server *server)
         server->ready = false;
         server_set_error(server, "paused on request");
     } else {
+        int64_t running_ms = clock_monotonic_ms() - server->running_since_ms;
+        server->state_since_us = clock_realtime_us() - running_ms * 1000;
         server_set_error(server, "");
         prober_running(server->prober);
     }

@@ -269,6 +269,39 @@ def test_history_grows_second_by_second(api):
     assert later and later[0] > since
 
 
+def test_history_of_several_servers(api):
+    def answer():
+        found = api.get("/api/history?select=1-2")
+        return found if all(len(entry["points"]["at"]) >= 3 for entry in found["servers"]) else None
+
+    several = wait_for(answer, what="three seconds of history")
+    assert [entry["server_id"] for entry in several["servers"]] == [1, 2]
+    assert (several["interval_seconds"], several["keep_seconds"]) == (1, 600)
+    assert several["bytes_per_server"] == 15360
+    one = api.get("/api/servers/2/history")["points"]
+    first = several["servers"][1]["points"]
+    assert one["at"][:3] == first["at"][:3] and one["memory_mb"][:3] == first["memory_mb"][:3]
+    since = first["at"][-1]
+    assert all(at > since for at in api.get(f"/api/history?select=2&since={since}")["servers"][0]["points"]["at"])
+    assert len(api.get("/api/history")["servers"]) == len(api.servers())
+
+
+def test_history_by_ten_seconds(api):
+    def points():
+        return api.get("/api/servers/1/history?resolution=10")["points"]["at"]
+
+    at = wait_for(points, what="ten seconds that are over")
+    assert all(second % 10 == 0 and second + 10 <= time.time() + 1 for second in at)
+    whole = api.get("/api/history?resolution=10&select=1")
+    assert (whole["interval_seconds"], whole["keep_seconds"]) == (10, 3600)
+    assert whole["servers"][0]["points"]["at"][0] == at[0]
+    for path in ("/api/history", "/api/servers/1/history"):
+        for resolution in ("0", "5", "11", "x"):
+            assert "resolution" in api.get(f"{path}?resolution={resolution}", status=422)["detail"]
+    assert "since" in api.get("/api/history?since=x", status=422)["detail"]
+    assert "99" in api.get("/api/history?select=99", status=400)["detail"]
+
+
 def test_requests_show_in_the_entry_and_the_history(api, farm):
     def seen():
         farm.worker(4)

@@ -187,7 +187,7 @@ static bool describe(const struct listeners *found, uint16_t port, char *out, si
 
 pid_t process_port_holder_pid(uint16_t port)
 {
-    struct listeners found = find_listeners();
+    struct listeners found = find_listeners(LOOK_WAITED_FOR_NS);
     pid_t pid = holder_pid(&found, port);
     free(found.list);
     return pid;
