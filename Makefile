@@ -9,11 +9,13 @@ VERSION := 0.1.0
 #   V=1                            print every command
 #   DEBUG=1                        no optimisation; objects in build/debug
 #   SANITIZE=address,undefined     build with these sanitizers; objects in build/sanitize, both builds live side by side
+#   SANITIZE=thread                likewise, in build/sanitize-thread
 #   WERROR=0                       warnings don't stop the build (for compilers that the authors have not seen)
 #   CC=gcc|clang                   the compiler
 #   PREFIX=/usr/local  DESTDIR=    where `make install` puts things
 #   ARGS='--servers 10'            flags for `make run`
 #   TESTS='-k words'               arguments for pytest in `make test-integration` and `make test-vm`
+#   UNIT='load_*'                  which unit tests `make test-unit` builds and runs, instead of all
 #   BOOTS='v2 hybrid'              which hosts `make test-vm` boots as, instead of all
 #   OUT=build                      where objects and programs go
 #   LLHTTP_DIR, LLHTTP_INCLUDE     llhttp's generated C files and its header
@@ -25,12 +27,13 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 ARGS ?=
 TESTS ?=
+UNIT ?= *
 BOOTS ?=
 LLHTTP_DIR ?= /usr/share/llhttp
 LLHTTP_INCLUDE ?= /usr/share/include/llhttp
 PYTHON ?= /usr/bin/python3
 
-OUT := build$(if $(SANITIZE),/sanitize)$(if $(DEBUG),/debug)
+OUT := build$(if $(SANITIZE),/sanitize$(if $(findstring thread,$(SANITIZE)),-thread))$(if $(DEBUG),/debug)
 Q := $(if $(V),,@)
 say = $(if $(V)$(findstring s,$(firstword -$(MAKEFLAGS))),@:,@printf '  %-6s %s\n' '$(1)' '$(2)')
 
@@ -70,7 +73,8 @@ LINK_WORKER := $(LINK_COMMON) $(if $(SANITIZE),-pie,-static -Wl,-z,norelro)
 library = $(if $(findstring /,$(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$(1).a,-l$(2))
 UV_LIBS = $(call library,uv_a,uv) -lpthread -ldl -lrt
 FARMD_LIBS = $(call library,cgroup,cgroup) $(call library,cyaml,cyaml) $(call library,yaml,yaml) \
-             $(call library,seccomp,seccomp) $(call library,z,z) -lcjson $(UV_LIBS) -lm
+             $(call library,seccomp,seccomp) $(call library,sqlite3,sqlite3) $(call library,ncursesw,ncursesw) \
+             $(call library,tinfo,tinfo) $(call library,z,z) -lcjson $(UV_LIBS) -lm
 WORKER_LIBS = $(UV_LIBS) -lm
 
 # ---- sources --------------------------------------------------------------------------------------------------------
@@ -106,11 +110,12 @@ FARMD := $(OUT)/farmd
 WORKER := $(OUT)/farm-worker
 PROGRAMS := $(FARMD) $(WORKER) $(if $(filter build,$(OUT)),farmd)
 UNIT_PROGRAMS := $(patsubst %.c,$(OUT)/%,$(UNIT_SOURCES))
+UNIT_CHOSEN := $(filter $(addprefix $(OUT)/,$(basename $(wildcard tests/unit/test_$(UNIT).c))),$(UNIT_PROGRAMS))
 TOOL_PROGRAMS := $(patsubst %.c,$(OUT)/%,$(TOOL_SOURCES))
 PRELOADS := $(patsubst %.c,$(OUT)/%.so,$(PRELOAD_SOURCES))
 
-# Files that go into farmd by web/embed: the dashboard as `make web` has built it, else a small page.
-EMBEDDED := docs/openapi.json $(sort $(shell find web/fallback web/dist -type f ! -name '.*' 2>/dev/null))
+# Files that go into farmd by .incbin, and by web/embed: the dashboard as `make web` has built it, else a small page.
+EMBEDDED := docs/openapi.json $(wildcard supervisor/cli/load/*.css) $(sort $(shell find web/fallback web/dist -type f ! -name '.*' 2>/dev/null))
 
 # What the dashboard is built from.
 WEB_SOURCES := $(sort $(shell find web -name node_modules -prune -o -name dist -prune -o -name fallback -prune \
@@ -189,8 +194,8 @@ objects: $(ALL_OBJECTS)
 
 # What the tests run, without running it.
 tests: $(PROGRAMS) $(UNIT_PROGRAMS) $(TOOL_PROGRAMS) $(PRELOADS)
-unit-tests: $(WORKER) $(UNIT_PROGRAMS)
-RUN_TESTS = BUILD_DIR='$(OUT)' SANITIZE='$(SANITIZE)' $(PYTHON) tests/run
+unit-tests: $(WORKER) $(UNIT_CHOSEN)
+RUN_TESTS = BUILD_DIR='$(OUT)' SANITIZE='$(SANITIZE)' UNIT='$(UNIT)' $(PYTHON) tests/run
 # By the environment, since it may have quotes of its own.
 export PYTEST_ARGS := $(TESTS)
 
@@ -254,7 +259,7 @@ DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/farmd
 UNITDIR = $(DESTDIR)$(if $(filter /usr,$(PREFIX)),/usr/lib,$(PREFIX)/lib)/systemd/system
 MAN1 := $(wildcard docs/*.1)
 MAN5 := $(wildcard docs/*.5)
-DOC_FILES := $(wildcard docs/farm.yaml docs/settings.md docs/cli.md docs/CHANGELOG.md) README.md LICENSE
+DOC_FILES := docs/farm.yaml $(filter-out docs/contributing.md,$(wildcard docs/*.md)) README.md LICENSE
 
 docs: build ## write docs/cli.md and the commands' part of docs/farmd.1 from farmd's own tables
 	$(Q)$(FARMD) help --format markdown >docs/cli.md
@@ -267,7 +272,7 @@ install: build ## install under PREFIX (/usr/local), below DESTDIR
 	$(Q)install -m 755 $(WORKER) $(LIBEXECDIR)/farm-worker
 	$(Q)$(if $(MAN1),install -m 644 $(MAN1) $(MANDIR)/man1)
 	$(Q)$(if $(MAN5),install -m 644 $(MAN5) $(MANDIR)/man5)
-	$(Q)install -m 644 $(wildcard $(DOC_FILES)) $(DOCDIR)
+	$(Q)install -m 644 $(DOC_FILES) $(DOCDIR)
 	$(Q)sed 's|/usr/local/bin/|$(PREFIX)/bin/|g' docs/farmd.service >$(UNITDIR)/farmd.service
 	$(Q)chmod 644 $(UNITDIR)/farmd.service
 

@@ -192,14 +192,17 @@ static void take_sockets(struct api *api, const struct api_socket *sockets, size
     }
 }
 
-int api_new(struct farm *farm, const struct api_socket *sockets, size_t count, struct api **api, struct error *err)
+int api_new(struct farm *farm, struct history *history, const struct api_socket *sockets, size_t count,
+            struct api **api, struct error *err)
 {
     const struct settings *settings = farm_settings(farm);
     struct api *made = xcalloc(1, sizeof(*made));
 
     made->farm = farm;
+    made->history = history;
     made->references = 1;
     made->memory.limit = API_MEMORY;
+    load_tests_init(&made->tests);
     made->live = live_new(made);
     made->sessions = sessions_new();
     made->control.api = made;
@@ -237,22 +240,54 @@ static void on_listener_drained(void *data)
 void api_farm_stopping(struct api *api)
 {
     load_tests_stop(api);
+    load_tests_cancel_all(&api->tests);
 }
 
-void api_drain(struct api *api, unsigned timeout_ms, void (*on_drained)(void *data), void *data)
+static void drain_listeners(struct api *api)
 {
     struct http_server *servers[] = {api->control.server, api->dashboard.server};
 
     streams_end(api, "farmd has stopped");
-    api->on_drained = on_drained;
-    api->on_drained_data = data;
     /* Counted before the first is told, for it may be drained at once. */
     for (size_t i = 0; i < ARRAY_SIZE(servers); i++)
         api->draining += servers[i] != NULL;
     for (size_t i = 0; i < ARRAY_SIZE(servers); i++) {
         if (servers[i] != NULL)
-            http_server_drain(servers[i], timeout_ms, on_listener_drained, api);
+            http_server_drain(servers[i], api->drain_ms, on_listener_drained, api);
     }
+}
+
+static void on_last_tests_closed(uv_handle_t *timer)
+{
+    api_unref(timer->data);
+}
+
+static void on_last_tests(uv_timer_t *timer)
+{
+    struct api *api = timer->data;
+
+    api->waits_for_tests = false;
+    uv_close((uv_handle_t *)timer, on_last_tests_closed);
+    drain_listeners(api);
+}
+
+/* In a turn of its own: a listener may be drained at once, and the API be gone then. */
+void api_tests_ended(struct api *api)
+{
+    if (api->waits_for_tests)
+        uv_timer_start(&api->last_tests, on_last_tests, 0, 0);
+}
+
+/* Load tests were told to end when the farm began to stop; those that follow them hear of it. */
+void api_drain(struct api *api, unsigned timeout_ms, void (*on_drained)(void *data), void *data)
+{
+    api->on_drained = on_drained;
+    api->on_drained_data = data;
+    api->drain_ms = timeout_ms;
+    api->waits_for_tests = true;
+    api->last_tests.data = api_ref(api);
+    uv_timer_init(farm_loop(api->farm), &api->last_tests);
+    uv_timer_start(&api->last_tests, on_last_tests, api->tests.running > 0 ? timeout_ms : 0, 0);
 }
 
 void api_free(struct api *api)
@@ -262,6 +297,7 @@ void api_free(struct api *api)
     streams_end(api, NULL);
     http_server_free(steal(&api->control.server));
     http_server_free(steal(&api->dashboard.server));
+    load_tests_done(&api->tests);
     live_free(steal(&api->live));
     api_unref(api);
 }

@@ -34,6 +34,11 @@ const struct http_route ROUTES[] = {
     {HTTP_METHOD_POST, "/api/broadcast", broadcast_post},
     {HTTP_METHOD_POST, "/api/simulate-load", simulate_post},
     {HTTP_METHOD_POST, "/api/load-test", load_test_post},
+    {HTTP_METHOD_GET, "/api/load-tests", load_tests_list},
+    {HTTP_METHOD_POST, "/api/load-tests", load_tests_post},
+    {HTTP_METHOD_GET, "/api/load-tests/compare", load_tests_compare},
+    {HTTP_METHOD_GET, "/api/load-tests/{id}", load_tests_get},
+    {HTTP_METHOD_DELETE, "/api/load-tests/{id}", load_tests_delete},
 };
 
 const size_t ROUTES_COUNT = ARRAY_SIZE(ROUTES);

@@ -238,7 +238,7 @@ static void enter_stopped(struct server *server, enum lifecycle_event event)
     bool by_policy =
         (event == EVENT_EXITED || event == EVENT_SPAWN_FAILED) && server->last_exit.reason != REASON_STOPPED;
     server->own->stopped_by_hand = !by_policy;
-    server_set_error(server, by_policy ? server->own->ending : "stopped on request");
+    server_set_error(server, by_policy ? server->own->ending : STOPPED_ON_REQUEST);
     if (event == EVENT_STOP) /* nothing ran, so no ending tells it */
         events_add(farm_events(server->farm), REASON_STOPPED, server->id, "%s is stopped", server->name);
 }

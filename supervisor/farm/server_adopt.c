@@ -82,7 +82,8 @@ void server_record(const struct server *server, struct state_server *out)
     out->streak_began_ms = server->own->streak_began_ms;
     out->oom_kills = (int64_t)sampler_earlier_oom_kills(server);
     record_last_exit(&server->last_exit, out);
-    snprintf(out->error, sizeof(out->error), "%s", server->error);
+    bool stops = server->lifecycle.state == SERVER_STOPPING && out->wanted == STATE_STOPPED;
+    snprintf(out->error, sizeof(out->error), "%s", stops ? STOPPED_ON_REQUEST : server->error);
     if (server->process)
         record_process(server, out);
 }
@@ -114,6 +115,7 @@ void server_restore(struct server *server, const struct state_server *was)
     server->restarts = (unsigned)or_zero(was->restarts);
     server->backoff.failures = (unsigned)or_zero(was->failures);
     own->streak_began_ms = or_zero(was->streak_began_ms);
+    own->streak_reason = was->exit_reason;
     server->limits_overridden = was->limits_by_hand == 1;
     if (server->limits_overridden)
         server->limits = was->limits;

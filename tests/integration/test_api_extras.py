@@ -112,6 +112,20 @@ def test_limits_change_while_it_runs(api):
     api.patch("/api/servers/3", {"memory_mb": 256, "cpu": 0.5, "pids": 128, "memory_reservation_mb": 128})
 
 
+def test_a_reservation_follows_its_limit_down(api):
+    """Whoever sets a limit need not know of the reservations that hold without it; one that is named is checked."""
+    try:
+        limits = api.patch("/api/servers/3", {"memory": "64M", "cpu": 0.05})["limits_configured"]
+        assert (limits["memory_mb"], limits["memory_reservation_mb"]) == (64, 64)
+        assert (limits["cpu"], limits["cpu_reservation"]) == (0.05, 0.05)
+        limits = api.patch("/api/servers/3", {"memory": "256M", "cpu": 0.5})["limits_configured"]
+        assert (limits["memory_reservation_mb"], limits["cpu_reservation"]) == (64, 0.05), "and not up again"
+        for body in ({"memory": "64M", "memory_reservation": "65M"}, {"cpu": 0.1, "cpu_reservation": 0.2}):
+            assert "reservation" in api.patch("/api/servers/3", body, 422)["detail"]
+    finally:
+        api.patch("/api/servers/3", {"memory_mb": 256, "memory_reservation_mb": 128, "cpu": 0.5, "cpu_reservation": 0.1})
+
+
 def test_a_memory_limit_as_a_number_of_bytes(api):
     """As in the settings: without a unit a size is bytes."""
     try:
@@ -143,6 +157,29 @@ def test_a_program_that_cannot_be_started_is_no_unknown_server(farms):  # noqa: 
     api = Api(farm.port)
     assert "/no/such/program" in api.act(2, "start", 500)["detail"]
     assert "no such server" in api.act(3, "start", 404)["detail"]
+
+
+UNSTARTABLE = {
+    "missing": "there is no program $DIR/missing; check the path: No such file",
+    "folder": "$DIR/folder is no file that can be executed",
+    "plain": "$DIR/plain is not executable; chmod \\+x it",
+    "script": "cannot execute $DIR/script: Exec format error",
+    "foreign": "cannot find the interpreter of $DIR/foreign: No such file",
+}
+
+
+def test_what_keeps_a_program_from_starting(farms):  # noqa: F811
+    groups = [f"  - {{name: {name}, count: 1, command: [$DIR/{name}], restart: never}}\n" for name in UNSTARTABLE]
+    farm = farms(servers=len(groups), config="groups:\n" + "".join(groups))
+    (farm.directory / "folder").mkdir()
+    for name, text in (("plain", "#!/bin/sh\n"), ("script", "echo\n"), ("foreign", "#!/no/such/interpreter\n")):
+        (farm.directory / name).write_text(text)
+        (farm.directory / name).chmod(0o644 if name == "plain" else 0o755)
+    farm.start(wait=False)
+    wait_for(lambda: not farmlib.refuses(farm.port), what="farmd")
+    for server_id, text in enumerate(UNSTARTABLE.values(), 1):
+        why = f"cannot start: {text}".replace("$DIR", str(farm.directory))
+        wait_for(lambda: re.search(why, farm.server(server_id).get("error", "")), what=why)  # noqa: B023
 
 
 def test_rolling_restart(api):
@@ -288,7 +325,8 @@ def test_events_since(api):
     assert len(first["events"]) == 1 and first["last_id"] == last + 1
     newest = api.get("/api/events?limit=2")["events"]
     assert last + 1 < newest[-1]["id"] <= api.get("/api/servers")["last_event_id"]
-    assert api.get(f"/api/events?since={2**53}")["events"] == []
+    earlier = api.get(f"/api/events?since={last + 10**6}&limit=4096")
+    assert earlier["lost"] and last + 1 in [event["id"] for event in earlier["events"]], "numbers begin anew with farmd"
 
 
 # --- load tests beside other work ---
