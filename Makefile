@@ -78,7 +78,7 @@ FARMD_LIBS = $(call library,cgroup,cgroup) $(call library,cyaml,cyaml) $(call li
 WORKER_LIBS = $(UV_LIBS) -lm
 
 # ---- sources --------------------------------------------------------------------------------------------------------
-sources = $(sort $(shell find $(1) -name '*.c' 2>/dev/null))
+sources = $(sort $(shell find $(1) -name '*.c' -o -name '*.S' 2>/dev/null))
 objects = $(patsubst %,$(OUT)/%.o,$(basename $(1)))
 
 SRC_SOURCES := $(call sources,src)
@@ -114,8 +114,11 @@ UNIT_CHOSEN := $(filter $(addprefix $(OUT)/,$(basename $(wildcard tests/unit/tes
 TOOL_PROGRAMS := $(patsubst %.c,$(OUT)/%,$(TOOL_SOURCES))
 PRELOADS := $(patsubst %.c,$(OUT)/%.so,$(PRELOAD_SOURCES))
 
-# Files that go into farmd by .incbin, and by web/embed: the dashboard as `make web` has built it, else a small page.
-EMBEDDED := docs/openapi.json $(wildcard supervisor/cli/load/*.css) $(sort $(shell find web/fallback web/dist -type f ! -name '.*' 2>/dev/null))
+# Files that go into farmd by .incbin of a .S file: the compiler doesn't report them as dependencies.
+INCLUDED := $(wildcard supervisor/cli/load/*.css)
+
+# And by web/embed: the dashboard as `make web` has built it, else a small page.
+EMBEDDED := docs/openapi.json $(sort $(shell find web/fallback web/dist -type f ! -name '.*' 2>/dev/null))
 
 # What the dashboard is built from.
 WEB_SOURCES := $(sort $(shell find web -name node_modules -prune -o -name dist -prune -o -name fallback -prune \
@@ -337,6 +340,11 @@ $(OUT)/%.o: %.c $(OUT)/flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) $(WARNINGS) -c -o $@ $<
+
+$(OUT)/%.o: %.S $(OUT)/flags $(INCLUDED)
+	$(call say,AS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -Wa,-I.,--noexecstack -c -o $@ $<
 
 $(OUT)/assets.c: web/embed $(OUT)/embedded $(EMBEDDED)
 	$(call say,EMBED,$@)
