@@ -73,11 +73,12 @@ LINK_WORKER := $(LINK_COMMON) $(if $(SANITIZE),-pie,-static -Wl,-z,norelro)
 library = $(if $(findstring /,$(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$(1).a,-l$(2))
 UV_LIBS = $(call library,uv_a,uv) -lpthread -ldl -lrt
 FARMD_LIBS = $(call library,cgroup,cgroup) $(call library,cyaml,cyaml) $(call library,yaml,yaml) \
-             $(call library,seccomp,seccomp) $(call library,z,z) $(call library,sqlite3,sqlite3) -lcjson $(UV_LIBS) -lm
+             $(call library,seccomp,seccomp) $(call library,sqlite3,sqlite3) $(call library,ncursesw,ncursesw) \
+             $(call library,tinfo,tinfo) $(call library,z,z) -lcjson $(UV_LIBS) -lm
 WORKER_LIBS = $(UV_LIBS) -lm
 
 # ---- sources --------------------------------------------------------------------------------------------------------
-sources = $(sort $(shell find $(1) -name '*.c' 2>/dev/null))
+sources = $(sort $(shell find $(1) -name '*.c' -o -name '*.S' 2>/dev/null))
 objects = $(patsubst %,$(OUT)/%.o,$(basename $(1)))
 
 SRC_SOURCES := $(call sources,src)
@@ -113,7 +114,10 @@ UNIT_CHOSEN := $(filter $(addprefix $(OUT)/,$(basename $(wildcard tests/unit/tes
 TOOL_PROGRAMS := $(patsubst %.c,$(OUT)/%,$(TOOL_SOURCES))
 PRELOADS := $(patsubst %.c,$(OUT)/%.so,$(PRELOAD_SOURCES))
 
-# Files that go into farmd by web/embed: the dashboard as `make web` has built it, else a small page.
+# Files that go into farmd by .incbin of a .S file: the compiler doesn't report them as dependencies.
+INCLUDED := $(wildcard supervisor/cli/load/*.css)
+
+# And by web/embed: the dashboard as `make web` has built it, else a small page.
 EMBEDDED := docs/openapi.json $(sort $(shell find web/fallback web/dist -type f ! -name '.*' 2>/dev/null))
 
 # What the dashboard is built from.
@@ -336,6 +340,11 @@ $(OUT)/%.o: %.c $(OUT)/flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) $(WARNINGS) -c -o $@ $<
+
+$(OUT)/%.o: %.S $(OUT)/flags $(INCLUDED)
+	$(call say,AS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -Wa,-I.,--noexecstack -c -o $@ $<
 
 $(OUT)/assets.c: web/embed $(OUT)/embedded $(EMBEDDED)
 	$(call say,EMBED,$@)

@@ -202,9 +202,9 @@ int api_new(struct farm *farm, struct history *history, const struct api_socket 
     made->history = history;
     made->references = 1;
     made->memory.limit = API_MEMORY;
+    load_tests_init(&made->tests);
     made->live = live_new(made);
     made->sessions = sessions_new();
-    load_tests_init(&made->tests);
     made->control.api = made;
     made->dashboard = (struct api_listener){.api = made, .is_dashboard = true};
     take_sockets(made, sockets, count);
@@ -297,7 +297,7 @@ void api_free(struct api *api)
     streams_end(api, NULL);
     http_server_free(steal(&api->control.server));
     http_server_free(steal(&api->dashboard.server));
-    live_free(steal(&api->live));
     load_tests_done(&api->tests);
+    live_free(steal(&api->live));
     api_unref(api);
 }

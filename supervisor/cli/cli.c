@@ -23,6 +23,21 @@ const struct cli_verb *cli_verb_find(const char *name)
     return NULL;
 }
 
+const struct cli_verb *cli_verb_of(char *const *words, int count, int *taken)
+{
+    char name[64];
+
+    if (count > 1) {
+        snprintf(name, sizeof(name), "%.30s %.30s", words[0], words[1]);
+        const struct cli_verb *verb = cli_verb_find(name);
+        *taken = 2;
+        if (verb)
+            return verb;
+    }
+    *taken = 1;
+    return count > 0 ? cli_verb_find(words[0]) : NULL;
+}
+
 int cli_fail(int code, const char *fmt, ...)
 {
     char text[1024];
@@ -57,7 +72,7 @@ static int run(const struct cli_verb *verb, int argc, char **argv)
     struct error err;
     for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
         if (asks_for_help(argv[i]))
-            return help_show(verb->name);
+            return help_show_verb(verb);
     }
     if (args_parse(verb, argc, argv, &call, &err) < 0)
         return cli_fail(CLI_USAGE, "%s", err.message);
@@ -118,12 +133,13 @@ int cli_main(int argc, char **argv)
     int count = argc > 0 ? argc - 1 : 0;
     char **words = argv + (argc > 0 ? 1 : 0);
     if (count > 0 && asks_for_help(words[0]))
-        return help_show(count > 1 ? words[1] : NULL);
+        return help_show(words + 1, count - 1);
     if (count > 0 && (strcmp(words[0], "--version") == 0 || strcmp(words[0], "-V") == 0))
         return run(cli_verb_find("version"), 0, words);
     if (count == 0 || words[0][0] == '-')
         return run_up(count, words);
 
-    const struct cli_verb *verb = cli_verb_find(words[0]);
-    return verb ? run(verb, count - 1, words + 1) : unknown_verb(words[0]);
+    int taken;
+    const struct cli_verb *verb = cli_verb_of(words, count, &taken);
+    return verb ? run(verb, count - taken, words + taken) : unknown_verb(words[0]);
 }

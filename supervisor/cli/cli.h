@@ -76,7 +76,7 @@ enum cli_section {
 struct cli_call;
 
 struct cli_verb {
-    const char *name;
+    const char *name; /* "load", or two words: "load compare" */
     enum cli_section section;
     struct cli_operands operands;
     bool takes_settings;                             /* and the flags of settings_flags() */
@@ -90,6 +90,9 @@ struct cli_verb {
 /* All verbs in the order of help, ended by NULL. */
 extern const struct cli_verb *const cli_verbs[];
 const struct cli_verb *cli_verb_find(const char *name); /* NULL when there is none */
+
+/* The verb that a command line begins with, two words before one; `*taken` says how many. NULL when there is none. */
+const struct cli_verb *cli_verb_of(char *const *words, int count, int *taken);
 
 /* Finds the verb, or the one that was probably meant, and runs it. Takes main's arguments, returns the exit code. */
 int cli_main(int argc, char **argv);

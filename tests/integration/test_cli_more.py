@@ -157,6 +157,9 @@ def farm():
     ("farmd export nginx ", []), ("farmd completion f", ["fish"]), ("farmd ps state:un", ["state:unhealthy", "state:unknown"]),
     ("farmd ps 1-3,state:fa", ["1-3,state:failed"]), ("farmd logs --tail ", []), ("farmd up --cpu ", []), ("farmd nonsense ", []),
     ("farmd wait -q --he", ["--healthy", "--help"]), ("far", []), ("", []),
+    ("farmd load c", ["cancel", "compare"]), ("farmd load list --l", ["--limit"]), ("farmd load compare -o y", ["yaml"]),
+    ("farmd load 1 --ht", ["--html"]), ("farmd help load sh", ["show"]), ("farmd load show x -o c", ["csv"]),
+    ("farmd load state:fail", ["state:failed"]),
 ])
 def test_what_is_offered(line, words):
     assert offered(line) == words

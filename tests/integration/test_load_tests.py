@@ -8,7 +8,7 @@ import pytest
 
 import farmlib
 from api_client import Api
-from farmd_process import farms, running  # noqa: F401
+from farmd_process import farms, run_farmd, running  # noqa: F401
 from farmlib import SANITIZED, wait_for
 from sse import Stream
 
@@ -227,13 +227,16 @@ def test_two_of_the_same_are_compared(api):
 def test_a_server_that_has_become_slower_is_found(api):
     if SANITIZED:
         pytest.skip("takes too long there")
-    a = ended(api, begin(api, target_servers=[1], connections=1, duration=6.5, path="/"))
-    b = ended(api, begin(api, target_servers=[1], connections=1, duration=6.5, path="/data/1024"))
+    a = ended(api, begin(api, target_servers=[1], connections=1, duration=8.3, path="/"))
+    b = ended(api, begin(api, target_servers=[1], connections=1, duration=8.3, path="/data/1024"))
     comparison = api.get(f"/api/load-tests/compare?a={a['id']}&b={b['id']}")["comparison"]
-    assert comparison["verdict"] == "worse"
+    # where this machine has no core for the client, it may be what changed
+    limited = a["result"]["engine"]["saturated"] or b["result"]["engine"]["saturated"]
+    assert comparison["verdict"] == ("unclear" if limited else "worse")
     assert [change["field"] for change in comparison["plan_changes"]] == ["path"]
-    verdicts = {entry["metric"]: entry["verdict"] for entry in comparison["metrics"]}
-    assert verdicts["achieved_rate"] == verdicts["latency_p50_us"] == "worse"
+    metrics = {entry["metric"]: entry for entry in comparison["metrics"]}
+    for metric in (metrics["achieved_rate"], metrics["latency_p50_us"]):
+        assert metric["verdict"] == comparison["verdict"], metric
 
 
 def test_what_cannot_be_compared(api):
@@ -459,4 +462,21 @@ def test_without_a_history_the_farm_goes_on(farms):  # noqa: F811
     again = ended(api, begin(api, requests=1))
     wait_for(lambda: stored(farm, f"SELECT count(*) FROM runs WHERE id = '{again['id']}' AND status = 'completed'") == 1,
              what="its record")
+    assert farm.stop() == 0
+
+
+def test_no_upgrade_while_a_load_test_runs(farms):  # noqa: F811
+    farm = farms(servers=1).start()
+    api = Api(farm.port)
+    test = begin(api, duration=600)
+    result = run_farmd("upgrade", *farm.arguments(), directory=farm.directory, env=farm.env)
+    assert result.returncode == 1 and f"load test {test['id']} has been under way" in result.stderr, result
+    done = cancel(api, test)
+    assert done["result"]["answered"] > 0
+    result = run_farmd("upgrade", *farm.arguments(), directory=farm.directory, env=farm.env)
+    assert result.returncode == 0, result
+    # the next one has it from the history
+    assert Api(farm.port).get(test["url"]) == done
+    ids = [event["id"] for event in api.get("/api/events?limit=4096")["events"]]
+    assert ids == list(range(1, len(ids) + 1))
     assert farm.stop() == 0

@@ -213,20 +213,35 @@ static int unknown(const char *name)
     return cli_fail(CLI_USAGE, "there is no help on \"%.100s\"; `farmd help` lists the commands", name);
 }
 
-int help_show(const char *name)
+static int print(struct buffer *page)
+{
+    int code = output_write(page, NULL);
+    buffer_done(page);
+    return code;
+}
+
+int help_show_verb(const struct cli_verb *verb)
 {
     struct buffer page = BUFFER_EMPTY;
-    const struct cli_verb *verb = name ? cli_verb_find(name) : NULL;
-    const struct topic *topic = name ? topic_find(name) : NULL;
-    if (name && !verb && !topic)
-        return unknown(name);
+    append_verb(&page, verb);
+    return print(&page);
+}
+
+int help_show(char *const *words, int count)
+{
+    struct buffer page = BUFFER_EMPTY;
+    int taken = 1;
+    const struct cli_verb *verb = cli_verb_of(words, count, &taken);
+    const struct topic *topic = count > 0 ? topic_find(words[0]) : NULL;
+    if (count > taken)
+        return cli_fail(CLI_USAGE, "\"%.100s\": unexpected; it is `farmd help COMMAND`", words[taken]);
+    if (count > 0 && !verb && !topic)
+        return unknown(words[0]);
     if (verb)
         append_verb(&page, verb);
     else if (topic)
         append_topic(&page, topic);
     else
         append_all(&page);
-    int code = output_write(&page, NULL);
-    buffer_done(&page);
-    return code;
+    return print(&page);
 }
