@@ -12,6 +12,7 @@ const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 /** What a farm answers to which nothing has happened. */
 const EMPTY = {
   '/api/events': { events: [], last_id: 0, lost: false },
+  '/api/history': { servers: [] },
   '/api/load-tests': { load_tests: [], complete: true },
 };
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };

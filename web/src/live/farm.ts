@@ -1,6 +1,7 @@
 // The farm as this tab sees it: the table, who wants to know of changes, and the past minute. Components subscribe to
 // one row or to all of it; nothing is copied into another store.
 import { useCallback, useSyncExternalStore } from 'react';
+import { api, ask } from '../api/client';
 import { useConnection } from '../state/connection';
 import { intervalSeconds, usePreferences } from '../state/preferences';
 import type { FromHub, ToHub } from './hub';
@@ -8,12 +9,13 @@ import { openPort } from './port';
 import type { FarmEvent } from './protocol';
 import { applyPatch } from './reduce';
 import { rowOf, type Table } from './table';
-import { Trail } from './trail';
+import { TICKS, Trail } from './trail';
 
 type Listener = () => void;
 type EventListener = (events: FarmEvent[] | null) => void;
 
 const ONCE_SECONDS = 5;
+const LOOK_BACK_MAX = 200; // servers
 
 class Farm {
   readonly trail = new Trail();
@@ -102,7 +104,22 @@ class Farm {
     }
   }
 
+  /** The curves of the cards begin with the last minute, not with this page. */
+  private async lookBack(table: Table): Promise<void> {
+    if (table.count > LOOK_BACK_MAX) return;
+    const since = Math.floor(Date.now() / 1000) - TICKS;
+    try {
+      const { servers } = await ask(api.GET('/api/history', { params: { query: { since } } }));
+      const before = servers.map(({ server_id, points }) => [server_id, points.cpu_percent.map((cpu) => cpu * 10)] as const);
+      this.trail.prepend(table.columns.id, new Map(before));
+      this.tell(null);
+    } catch {
+      // The curves then begin with this page.
+    }
+  }
+
   private take(table: Table, changedBefore: Float64Array | null): void {
+    if (!this.present) void this.lookBack(table);
     this.present = table;
     if (this.once) {
       this.once = false;

@@ -21,6 +21,34 @@ export class Trail {
     this.ticks++;
   }
 
+  /** What was before the first tick: for each id the CPU in per mille, oldest first, a value a second. */
+  prepend(ids: Float64Array, before: ReadonlyMap<number, readonly number[]>): void {
+    const earlier = new Trail();
+    const length = Math.min(TICKS, Math.max(0, ...[...before.values()].map((values) => values.length)));
+    earlier.follow(ids);
+    ids.forEach((id, row) => {
+      const values = before.get(id)?.slice(-length) ?? [];
+      values.forEach((value, i) => (earlier.cpu[row * TICKS + length - values.length + i] = value));
+    });
+    for (const ring of Object.values(earlier.farm)) ring.fill(NaN);
+    earlier.ticks = length;
+    // The ticks of this trail come behind them.
+    for (let i = Math.max(0, this.ticks - TICKS); i < this.ticks; i++) {
+      const from = i % TICKS;
+      const to = earlier.ticks % TICKS;
+      this.ids.forEach((id, row) => {
+        const other = ids.indexOf(id);
+        if (other >= 0) earlier.cpu[other * TICKS + to] = this.cpu[row * TICKS + from];
+      });
+      for (const name of ['cpu', 'memory', 'rate'] as const) earlier.farm[name][to] = this.farm[name][from];
+      earlier.ticks++;
+    }
+    this.ids = earlier.ids;
+    this.cpu = earlier.cpu;
+    Object.assign(this.farm, earlier.farm);
+    this.ticks = earlier.ticks;
+  }
+
   /** CPU of a row in per mille of its limit, oldest first; NaN where it didn't run. */
   cpuOf(row: number): number[] {
     return this.read(this.cpu, row * TICKS);

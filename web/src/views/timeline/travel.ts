@@ -8,9 +8,9 @@ import { usePast } from '../../state/past';
 import { tableAt, type Points } from './past';
 
 const RESOLUTION = 10;
-const POINTS_AT_ONCE = 60_000; // that farmd answers with
+const POINTS_AT_ONCE = 30_000; // that farmd answers with
 const POINTS_OF_SERVER = 360;
-const ASKS_MAX = 4; // more servers than these are shown by their states alone
+const ASKS_MAX = 8; // more servers than these are shown by their states alone
 
 interface Journey {
   now: Table;
