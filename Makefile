@@ -180,7 +180,25 @@ test: ## install what is missing, build and run every test
 	@.ci/install-deps build test
 	@$(MAKE) --no-print-directory web-if-possible
 	@$(MAKE) --no-print-directory $(JOBS) tests
-	@$(RUN_TESTS) unit layers integration
+	@$(RUN_TESTS) unit layers integration $(if $(SANITIZE),,web)
+
+test-web: ## build the dashboard and run its tests, also in a real browser
+	@.ci/install-deps build test
+	@$(MAKE) --no-print-directory web
+	@$(MAKE) --no-print-directory $(JOBS) build
+	@$(RUN_TESTS) web
+
+pictures: ## take the pictures of docs/dashboard.md and the README anew
+	@.ci/install-deps build test
+	@$(MAKE) --no-print-directory web
+	@$(MAKE) --no-print-directory $(JOBS) build
+	@node web/e2e/pictures.mjs
+
+bench-web: ## measure the dashboard: sizes, first paint, ticks of 5,000 servers
+	@.ci/install-deps build test
+	@$(MAKE) --no-print-directory web
+	@$(MAKE) --no-print-directory $(JOBS) build
+	@node web/e2e/bench.mjs
 
 test-unit: ## build and run the unit tests
 	@.ci/install-deps build test
