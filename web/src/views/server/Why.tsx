@@ -77,7 +77,9 @@ export function Why({ server, points, events, lines }: WhyProps) {
   const { table, row } = useRow(server.id);
   const exit = server.last_exit;
   const endedAt = exit ? Date.parse(exit.at) : NaN;
-  const warning = events.findLast((event) => event.warning);
+  // When it is tried next is of interest only while it waits.
+  const isWaiting = server.status === 'backoff';
+  const warning = events.findLast((event) => event.warning && (isWaiting || event.reason !== 'BackOff'));
   const before = exit ? lines.filter((line) => line.at <= endedAt).slice(-LINES) : [];
   const isOfInterest = server.status !== 'running' || server.restarts > 0 || server.health !== 'healthy';
   if (!isOfInterest) return null;

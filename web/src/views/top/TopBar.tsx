@@ -1,6 +1,6 @@
 // What is going on, and is it all right: the farm's totals.
 import type { ReactNode } from 'react';
-import { megabytesOf, number, short } from '../../format/format';
+import { latency, megabytesOf, number, short } from '../../format/format';
 import { farm, useTable } from '../../live/farm';
 import type { Kind } from '../../live/kind';
 import type { FarmTotals } from '../../live/protocol';
@@ -65,7 +65,7 @@ function Usage({ totals }: { totals: FarmTotals }) {
         {megabytesOf(totals.memory_used_mb, totals.memory_limit_mb)}
       </Kpi>
       <Kpi
-        label={totals.p99_ms === null ? 'requests' : `requests, p99 ${number(totals.p99_ms)} ms`}
+        label={totals.p99_ms === null ? 'requests' : `requests, p99 ${latency(totals.p99_ms * 1000)}`}
         trail={farm.trail.totals('rate')}
       >
         {short(totals.requests_per_second)}
