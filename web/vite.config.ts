@@ -2,7 +2,11 @@
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vitest/config';
 
-const api = process.env.FARMD_API ?? 'http://localhost:8000';
+const farmd = {
+  target: process.env.FARMD_API ?? 'http://localhost:8000',
+  // The sources have a folder of that name too.
+  bypass: (request: { url?: string }) => (/\.tsx?(\?|$)/.test(request.url ?? '') ? request.url : undefined),
+};
 
 export default defineConfig({
   root: 'src',
@@ -16,6 +20,6 @@ export default defineConfig({
     rollupOptions: { input: { index: 'src/index.html', docs: 'src/docs.html' } },
   },
   worker: { format: 'es' },
-  server: { proxy: { '/api': api, '/openapi.json': api } },
+  server: { proxy: { '/api': farmd, '/openapi.json': farmd } },
   test: { root: '.', include: ['src/**/*.test.ts'] },
 });

@@ -1,4 +1,6 @@
-import { lazy, Suspense } from 'react';
+import { lazy, Suspense, useEffect } from 'react';
+import { useFarm } from './live/farm';
+import { keepSelected } from './state/selection';
 import { usePlace } from './state/place';
 import { ActionBar } from './views/actions/ActionBar';
 import { Dialogs } from './views/actions/Dialogs';
@@ -25,7 +27,15 @@ function Panel() {
   ) : null;
 }
 
+function useSelectionOfThose(): void {
+  const ids = useFarm((table) => table.columns.id);
+  useEffect(() => {
+    if (ids) keepSelected(ids);
+  }, [ids]);
+}
+
 export function App() {
+  useSelectionOfThose();
   useKeys();
   return (
     <ShownProvider>

@@ -2,6 +2,7 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './App';
 import { farm } from './live/farm';
+import { Failed } from './ui/Failed';
 import { watchTheme } from './state/theme';
 import './styles/tokens.css';
 import './styles/base.css';
@@ -12,6 +13,8 @@ watchTheme();
 farm.connect();
 createRoot(document.getElementById('root')!).render(
   <StrictMode>
-    <App />
+    <Failed>
+      <App />
+    </Failed>
   </StrictMode>,
 );

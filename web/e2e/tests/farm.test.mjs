@@ -41,6 +41,13 @@ describe('the farm of 50', () => {
     assert.match(await page().locator('.tools').innerText(), /limits (by cgroup|not enforced)/);
   });
 
+  test('curves go on, and begin before the page was opened', async () => {
+    const points = () => page().locator('[data-id="1"] .sparkline path').evaluate((path) => path.getAttribute('d').match(/[ML]/g)?.length ?? 0);
+    await until(async () => (await points()) > 3, 'a curve');
+    const before = await points();
+    await until(async () => (await points()) > before, 'another point');
+  });
+
   test('filters by the selectors of the command line, and keeps the filter in the URL', async () => {
     await page().getByLabel('filter').fill('1-10,zone=a');
     await until(async () => (await shown()).length === 10, 'ten cards');

@@ -3,9 +3,7 @@
 const SHOWN = 2000; // characters of a line
 
 // Terminal sequences: CSI (colours, movements), OSC (titles, links) up to their end, and two-character escapes.
-// eslint-disable-next-line no-control-regex
 const ESCAPES = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[@-Z\\-_])/g;
-// eslint-disable-next-line no-control-regex
 const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
 
 export function plain(text: string): string {

@@ -160,6 +160,11 @@ export function useFarm<T extends string | number | boolean | null | object>(sel
   });
 }
 
+/** How many ticks the curves have: renders again with each. */
+export function useTicks(): number {
+  return useSyncExternalStore(farm.subscribe, () => farm.trail.ticks);
+}
+
 /** The row of a server, -1 when it is gone; renders again when something of the row changes. */
 export function useRow(id: number): { table: Table | null; row: number } {
   useSyncExternalStore(

@@ -28,6 +28,14 @@ export function selectRange(order: readonly number[], to: number): void {
   select(order.slice(Math.min(from, end), Math.max(from, end) + 1), anchor || to);
 }
 
+/** Forgets those that are gone. */
+export function keepSelected(ids: ArrayLike<number>): void {
+  const there = new Set(Array.from(ids));
+  const selected = useSelection.getState().ids;
+  const left = [...selected].filter((id) => there.has(id));
+  if (left.length < selected.size) select(left);
+}
+
 export function clearSelection(): void {
   select([], 0);
 }

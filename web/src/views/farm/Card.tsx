@@ -3,7 +3,7 @@ import { memo, type KeyboardEvent, type MouseEvent } from 'react';
 import { ACTIONS } from '../../actions/actions';
 import { askAction } from '../actions/dialogs';
 import { duration, number, percent, plural, short } from '../../format/format';
-import { farm, useRow } from '../../live/farm';
+import { farm, useRow, useTicks } from '../../live/farm';
 import { GLYPHS, kindOf, stateWord, THROTTLED } from '../../live/kind';
 import { nameOf, textOf, type Table } from '../../live/table';
 import { useJobs } from '../../state/jobs';
@@ -14,6 +14,12 @@ import { Sparkline } from '../../ui/Sparkline';
 import { useNow } from '../../ui/useNow';
 
 const ON_CARD: Record<string, readonly string[]> = { stopped: ['start'], failed: ['start'], backoff: ['start', 'stop'], paused: ['resume', 'stop'] };
+
+/** The curve goes on also when the row stays as it is. */
+function Trail({ row }: { row: number }) {
+  useTicks();
+  return <Sparkline values={farm.trail.cpuOf(row)} max={1000} />;
+}
 
 function Meters({ table, row }: { table: Table; row: number }) {
   const { cpu, throttled, memory, memory_limit } = table.columns;
@@ -31,7 +37,7 @@ function Meters({ table, row }: { table: Table; row: number }) {
         <em title={`${percent(memory[row])} of its limit`}>{Number.isNaN(megabytes) ? percent(memory[row]) : number(megabytes)}</em>
       </div>
       <div className="card-foot">
-        <Sparkline values={farm.trail.cpuOf(row)} max={1000} />
+        <Trail row={row} />
         {throttled[row] > THROTTLED ? (
           <span className="kind">throttled {percent(throttled[row])}</span>
         ) : (
