@@ -29,7 +29,8 @@ async function freePorts(count) {
 }
 
 export class Farmd {
-  constructor(directory, first, args) {
+  constructor(directory, first, args, env) {
+    this.env = env;
     this.directory = directory;
     this.url = `http://127.0.0.1:${first}`; // the dashboard's port has the API too
     this.args = [
@@ -43,7 +44,7 @@ export class Farmd {
     let said = '';
     this.process = spawn(FARMD, this.args, {
       cwd: this.directory,
-      env: { ...process.env, XDG_RUNTIME_DIR: this.directory },
+      env: { ...process.env, XDG_RUNTIME_DIR: this.directory, ...this.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const out of [this.process.stdout, this.process.stderr]) out.on('data', (text) => (said += text));
@@ -77,9 +78,9 @@ export class Farmd {
 }
 
 /** `yaml`: a farm.yaml. */
-export async function startFarmd({ servers = 12, args = [], yaml = null } = {}) {
+export async function startFarmd({ servers = 12, args = [], yaml = null, env = {} } = {}) {
   const directory = mkdtempSync(join(tmpdir(), 'farmd-web-'));
   if (yaml) writeFileSync(join(directory, 'farm.yaml'), yaml);
   const first = await freePorts(servers + 12);
-  return new Farmd(directory, first, [...(yaml ? [] : ['--servers', servers]), ...args]).start();
+  return new Farmd(directory, first, [...(yaml ? [] : ['--servers', servers]), ...args], env).start();
 }

@@ -71,6 +71,22 @@ describe('the connection', () => {
     await close();
   });
 
+  test('renews as often as the farm is set up to, until one chooses', async () => {
+    const slow = await startFarmd({ servers: 2, env: { AUTO_REFRESH_INTERVAL: '3000' } });
+    try {
+      const { page, close } = await openPage(browser, slow.url, { interval: null });
+      const every = page.getByLabel('renew every');
+      await until(async () => (await every.inputValue()) === '3', 'the interval of the farm');
+      await every.selectOption('1');
+      await page.reload();
+      await page.locator('.card').first().waitFor();
+      assert.equal(await every.inputValue(), '1');
+      await close();
+    } finally {
+      await slow.stop();
+    }
+  });
+
   test('without a stream it asks for the list', async () => {
     const { page, close } = await openPage(browser, 'about:blank', { allowed: /status of 404/ });
     await page.context().route('**/api/stream*', (route) => route.fulfill({ status: 404, contentType: 'application/json', body: '{"detail":"No such path"}' }));

@@ -3,7 +3,7 @@
 import { useCallback, useSyncExternalStore } from 'react';
 import { api, ask } from '../api/client';
 import { useConnection } from '../state/connection';
-import { intervalSeconds, usePreferences } from '../state/preferences';
+import { intervalSeconds, useFarmInterval, usePreferences } from '../state/preferences';
 import type { FromHub, ToHub } from './hub';
 import { openPort } from './port';
 import type { FarmEvent } from './protocol';
@@ -15,6 +15,7 @@ type Listener = () => void;
 type EventListener = (events: FarmEvent[] | null) => void;
 
 const ONCE_SECONDS = 5;
+const INTERVAL_MAX = 60; // s
 const LOOK_BACK_MAX = 200; // servers
 
 class Farm {
@@ -65,6 +66,7 @@ class Farm {
     this.port = openPort();
     this.port.onmessage = (event: MessageEvent<FromHub>) => this.hear(event.data);
     usePreferences.subscribe(this.want);
+    useFarmInterval.subscribe(this.want);
     this.want();
     addEventListener('pagehide', () => this.say({ type: 'bye' }));
     addEventListener('pageshow', (event) => event.persisted && this.want());
@@ -119,7 +121,10 @@ class Farm {
   }
 
   private take(table: Table, changedBefore: Float64Array | null): void {
-    if (!this.present) void this.lookBack(table);
+    if (!this.present) {
+      void this.lookBack(table);
+      if (usePreferences.getState().interval === null) void askInterval(table);
+    }
     this.present = table;
     if (this.once) {
       this.once = false;
@@ -142,6 +147,17 @@ class Farm {
       listeners.forEach((listener) => listener());
     }
     this.listeners.forEach((listener) => listener());
+  }
+}
+
+/** How often the farm is set up to be looked at. */
+async function askInterval(table: Table): Promise<void> {
+  try {
+    const select = String(table.columns.id[0] ?? 'all');
+    const { refresh_interval_ms } = await ask(api.GET('/api/servers', { params: { query: { select } } }));
+    useFarmInterval.setState({ seconds: Math.max(1, Math.min(INTERVAL_MAX, Math.round(refresh_interval_ms / 1000))) });
+  } catch {
+    // What is usual then holds.
   }
 }
 

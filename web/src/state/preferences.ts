@@ -6,11 +6,13 @@ export type Theme = 'dark' | 'light' | 'system';
 export type ColourBy = 'state' | 'cpu' | 'memory' | 'throttled' | 'p99' | 'restarts';
 export type SortBy = 'trouble' | 'id' | 'cpu' | 'memory' | 'rate';
 
-export const INTERVALS = [1, 5, 0] as const; // seconds; 0: off
+export const INTERVALS: readonly number[] = [1, 5, 0]; // seconds; 0: off
+const DEFAULT_SECONDS = 5;
 
 export interface Preferences {
   theme: Theme;
-  interval: number;
+  /** Seconds; 0: off; null: as the farm is set up (AUTO_REFRESH_INTERVAL). */
+  interval: number | null;
   paused: boolean;
   colourBy: ColourBy;
   /** "", "group", "state", or "label:" and a label's name. */
@@ -20,12 +22,20 @@ export interface Preferences {
 
 export const usePreferences = create<Preferences>()(
   persist(
-    (): Preferences => ({ theme: 'dark', interval: 5, paused: false, colourBy: 'state', groupBy: '', sortBy: 'trouble' }),
+    (): Preferences => ({ theme: 'dark', interval: null, paused: false, colourBy: 'state', groupBy: '', sortBy: 'trouble' }),
     { name: 'farmd', version: 1, partialize: ({ paused: _, ...kept }) => kept },
   ),
 );
 
+/** What the farm is set up with, in seconds; known once it was asked. */
+export const useFarmInterval = create<{ seconds: number }>(() => ({ seconds: DEFAULT_SECONDS }));
+
+/** Seconds between two renewals; 0: off. */
+export function chosenInterval({ interval }: Preferences): number {
+  return interval ?? useFarmInterval.getState().seconds;
+}
+
 /** How often this tab wants to hear, in seconds; 0: not at all. */
 export function intervalSeconds(preferences: Preferences): number {
-  return preferences.paused ? 0 : preferences.interval;
+  return preferences.paused ? 0 : chosenInterval(preferences);
 }

@@ -2,6 +2,7 @@
 import { useEffect, useRef } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
+import { textUnit } from '../../ui/textUnit';
 import { usePreferences } from '../../state/preferences';
 
 export interface Curve {
@@ -63,17 +64,18 @@ function drawMarks(plot: uPlot, marks: readonly number[]): void {
 }
 
 function optionsOf(curves: readonly Curve[], unit: string, width: number, onDraw: Draw): uPlot.Options {
-  const axis = { stroke: token('dim'), grid: { stroke: token('line'), width: 1 }, ticks: { show: false }, font: `11px ${token('font')}` };
+  const unitPx = textUnit();
+  const axis = { stroke: token('dim'), grid: { stroke: token('line'), width: 1 }, ticks: { show: false }, font: `${11 * unitPx}px ${token('font')}` };
   return {
     width,
-    height: HEIGHT,
+    height: HEIGHT * unitPx,
     padding: [8, 0, 0, 0],
     cursor: { y: false, points: { size: 5 }, sync: { key: 'server' } },
     legend: { show: true, live: true },
     scales: { y: {} },
     axes: [
-      { ...axis, size: 22, space: 70, values: (_plot, ticks) => ticks.map((at) => new Date(at * 1000).toLocaleTimeString('en-GB')) },
-      { ...axis, size: 40, space: 26, values: (_plot, ticks) => ticks.map((value) => (value >= 10_000 ? `${value / 1000}k` : `${value}`)) },
+      { ...axis, size: 22 * unitPx, space: 70 * unitPx, values: (_plot, ticks) => ticks.map((at) => new Date(at * 1000).toLocaleTimeString('en-GB')) },
+      { ...axis, size: 40 * unitPx, space: 26 * unitPx, values: (_plot, ticks) => ticks.map((value) => (value >= 10_000 ? `${value / 1000}k` : `${value}`)) },
     ],
     series: [
       { label: 'at', value: (_plot, at) => (at === null ? '–' : new Date(at * 1000).toLocaleTimeString('en-GB')) },
@@ -114,7 +116,7 @@ export function Plot(props: PlotProps) {
     options.scales!.y!.range = (_plot, _min, max) => [0, Math.max((max ?? 0) * 1.05, (now.current.limit ?? 0) * 1.08, 1)];
     const made = new uPlot(options, alignedData(now.current), element);
     plot.current = made;
-    const observer = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT }));
+    const observer = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT * textUnit() }));
     observer.observe(element);
     return () => {
       observer.disconnect();

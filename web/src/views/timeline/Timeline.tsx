@@ -7,6 +7,7 @@ import { useEvents } from '../../live/events';
 import { GLYPHS } from '../../live/kind';
 import type { Summary } from '../load/api';
 import { usePast } from '../../state/past';
+import { textUnit } from '../../ui/textUnit';
 import { useNow } from '../../ui/useNow';
 import { isOfFarm, isWorthAMark, marksOf, type Mark } from './marks';
 import { comeBack, travelTo } from './travel';
@@ -21,7 +22,6 @@ const LEFT = 74; // px for the lanes' names
 const RIGHT = 10; // px, so that what is new isn't cut off
 const LANES = { tests: 12, servers: 32, farm: 52, axis: 68 };
 const HEIGHT = 76;
-const NORMAL_FONT = 16; // px
 
 interface Span {
   from: number;
@@ -91,7 +91,7 @@ function useWidth() {
   const [size, setSize] = useState({ width: 800, unit: 1 });
   useEffect(() => {
     const observer = new ResizeObserver(([entry]) => {
-      const unit = parseFloat(getComputedStyle(document.documentElement).fontSize) / NORMAL_FONT;
+      const unit = textUnit();
       setSize({ width: Math.max(200, entry.contentRect.width / unit), unit });
     });
     observer.observe(box.current!);

@@ -4,7 +4,7 @@ import { farm } from '../../live/farm';
 import type { Kind } from '../../live/kind';
 import { useConnection, type ConnectionStore } from '../../state/connection';
 import { go } from '../../state/place';
-import { INTERVALS, usePreferences, type Theme } from '../../state/preferences';
+import { INTERVALS, useFarmInterval, usePreferences, type Theme } from '../../state/preferences';
 import { useNow } from '../../ui/useNow';
 
 /** Above so many intervals without a sign of life what is shown is called stale. */
@@ -26,9 +26,17 @@ function standing(connection: ConnectionStore, interval: number, paused: boolean
   return connection.phase === 'polling' ? ['ok', `polled, ${age}`] : ['ok', `live, ${age}`];
 }
 
+/** Seconds between two renewals; 0: off. */
+function useInterval(): number {
+  const chosen = usePreferences((preferences) => preferences.interval);
+  const ofFarm = useFarmInterval((state) => state.seconds);
+  return chosen ?? ofFarm;
+}
+
 function Age() {
   const connection = useConnection();
-  const { interval, paused } = usePreferences();
+  const paused = usePreferences((preferences) => preferences.paused);
+  const interval = useInterval();
   const [kind, text] = standing(connection, interval, paused, useNow(250));
   return (
     <span className="live-age" data-kind={kind} data-standing={text.split(',')[0]}>
@@ -39,7 +47,9 @@ function Age() {
 }
 
 export function LiveStatus() {
-  const { interval, paused, theme } = usePreferences();
+  const { paused, theme } = usePreferences();
+  const interval = useInterval();
+  const offered = INTERVALS.includes(interval) ? INTERVALS : [interval, ...INTERVALS];
   const isHeld = paused || interval === 0;
   return (
     <div className="live push">
@@ -57,7 +67,7 @@ export function LiveStatus() {
         value={interval}
         onChange={(event) => usePreferences.setState({ interval: Number(event.target.value) })}
       >
-        {INTERVALS.map((seconds) => (
+        {offered.map((seconds) => (
           <option key={seconds} value={seconds}>
             {seconds ? `${seconds} s` : 'off'}
           </option>
