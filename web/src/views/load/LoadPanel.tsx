@@ -1,5 +1,6 @@
 // Load the farm and test it: load tests, burning, a request to all, a probe now.
-import { useCallback, useState } from 'react';
+import { useState } from 'react';
+import { useLoadTests } from '../../state/loadTests';
 import { go } from '../../state/place';
 import { Dialog } from '../../ui/Dialog';
 import { Tabs } from '../../ui/Tabs';
@@ -7,14 +8,12 @@ import { Broadcast, HealthCheck, Simulate } from './Checks';
 import { History } from './History';
 import { LoadForm } from './LoadForm';
 import { RunView } from './RunView';
-import { useRuns } from './useRuns';
 import './load.css';
 
 function LoadTests() {
-  const { runs, problem, refresh } = useRuns();
+  const { runs, problem } = useLoadTests();
   const [open, setOpen] = useState('');
-  const onEnd = useCallback(() => refresh(), [refresh]);
-  if (open) return <RunView key={open} id={open} onEnd={onEnd} onBack={() => setOpen('')} />;
+  if (open) return <RunView key={open} id={open} onBack={() => setOpen('')} />;
   return (
     <div className="load-columns">
       <LoadForm onBegun={setOpen} />

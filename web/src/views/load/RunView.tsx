@@ -5,7 +5,7 @@ import { plain } from '../../format/text';
 import { Plot } from '../server/Plot';
 import { cancel, type Point, type Run } from './api';
 import { Targets } from './Targets';
-import { useRun } from './useRuns';
+import { useRun } from './useRun';
 
 const Curves = memo(function Curves({ points, from }: { points: readonly Point[]; from: number }) {
   const at = useMemo(() => points.map((point) => from + point.second), [points, from]);
@@ -80,8 +80,8 @@ function Now({ points }: { points: readonly Point[] }) {
   );
 }
 
-export function RunView({ id, onEnd, onBack }: { id: string; onEnd: () => void; onBack: () => void }) {
-  const { run, points, problem } = useRun(id, onEnd);
+export function RunView({ id, onBack }: { id: string; onBack: () => void }) {
+  const { run, points, problem } = useRun(id);
   const [refused, setRefused] = useState('');
   if (!run) return <p className={problem ? 'problem' : 'dim'}>{problem || 'Asking for it…'}</p>;
   const isRunning = run.status === 'running';

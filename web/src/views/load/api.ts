@@ -11,7 +11,6 @@ export type Comparison = Schemas['LoadComparison'];
 
 export const begin = (body: Request): Promise<Run> => ask(api.POST('/api/load-tests', { body }));
 export const cancel = (id: string): Promise<Run> => ask(api.DELETE('/api/load-tests/{id}', { params: { path: { id } } }));
-export const list = async (): Promise<Summary[]> => (await ask(api.GET('/api/load-tests'))).load_tests;
 export const compare = (a: string, b: string): Promise<Comparison> =>
   ask(api.GET('/api/load-tests/compare', { params: { query: { a, b } } }));
 export const read = (id: string): Promise<Run> => ask(api.GET('/api/load-tests/{id}', { params: { path: { id } } }));

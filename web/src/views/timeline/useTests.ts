@@ -1,15 +1,19 @@
-// The load tests of the last hour: asked for when their number or that of those that run has changed.
-import { useEffect, useState } from 'react';
+// The load tests, asked for when the number of those that run has changed, and now and then: one may have begun and ended
+// between two ticks.
+import { useEffect } from 'react';
 import { useFarm } from '../../live/farm';
-import { list, type Summary } from '../load/api';
+import { refreshLoadTests, useLoadTests } from '../../state/loadTests';
+import type { Summary } from '../load/api';
+
+const NOW_AND_THEN_MS = 30_000;
 
 export function useTests(): readonly Summary[] {
   const running = useFarm((table) => table.farm.load_tests);
-  const [tests, setTests] = useState<readonly Summary[]>([]);
   useEffect(() => {
-    if (running === null) return;
-    // A farmd without load tests has none to show.
-    list().then(setTests, () => undefined);
+    if (running === null) return undefined;
+    void refreshLoadTests();
+    const timer = setInterval(() => void refreshLoadTests(), NOW_AND_THEN_MS);
+    return () => clearInterval(timer);
   }, [running]);
-  return tests;
+  return useLoadTests((tests) => tests.runs);
 }
