@@ -68,6 +68,8 @@ export function ServerView({ id }: { id: number }) {
   const [isPaused, setPaused] = useState(false);
   const logs = useLogs(id, isPaused);
   const events = useEventsOf(id);
+  // A server that doesn't run has limits again when it starts.
+  const limits = server?.pid === null ? server.limits_configured : server?.limits;
   return (
     <>
       <Head id={id} />
@@ -77,7 +79,7 @@ export function ServerView({ id }: { id: number }) {
       <Tabs
         label="about this server"
         tabs={[
-          { name: 'plots', title: 'plots', render: () => <Plots points={points} limits={server?.limits} resolution={resolution} onResolution={setResolution} /> },
+          { name: 'plots', title: 'plots', render: () => <Plots points={points} limits={limits} resolution={resolution} onResolution={setResolution} /> },
           { name: 'log', title: 'log', render: () => <LogView logs={logs} isPaused={isPaused} onPause={setPaused} /> },
           { name: 'events', title: `events ${events.length}`, render: () => <EventList events={events} /> },
           { name: 'settings', title: 'settings', render: () => server && <Settings server={server} /> },
