@@ -77,7 +77,7 @@ static void append_plan_changes(const cJSON *changes, struct buffer *out)
         buffer_append_text(out, " → ");
         append_value(field, get(change, "b"), out);
     }
-    if (changes && changes->child)
+    if (cJSON_GetArraySize(changes) > 0)
         buffer_append_char(out, '\n');
 }
 
