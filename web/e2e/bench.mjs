@@ -1,4 +1,4 @@
-// `make bench-web`: what the page weighs, how soon it is useful, and what a tick of 5,000 servers costs. Times are wall
+// `make bench-web`: what the page weighs, how soon it is useful, what a tick of 5,000 servers costs, and whether its memory grows. Times are wall
 // time of the page's main thread, so a busy machine makes them longer. Exit code 1 when something is over its bound.
 import { readdirSync, readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
@@ -7,6 +7,9 @@ import { startFake } from './lib/fake-farmd.mjs';
 import { DIST, startFarmd } from './lib/farmd.mjs';
 
 const SECONDS = Number(process.argv[2] ?? 30);
+const MINUTES = Number(process.argv[3] ?? 1000); // simulated, for the memory
+const MINUTES_BEFORE = 60; // by then all that is bounded is full
+const MEMORY_SERVERS = 250; // the least that are drawn as tiles: fewer servers than elsewhere, so that it ends in minutes
 const rows = [];
 const row = (what, value, bound, unit) => rows.push({ what, value: +value.toFixed(1), bound, unit });
 
@@ -68,11 +71,52 @@ async function ticks(browser, colourBy) {
   await fake.close();
 }
 
+/** The event of a simulated second; ten come with every tenth tick, so that those that are kept are all new after 50 min. */
+const eventAt = (second, start) => ({
+  id: second, at: new Date(start + second * 1000).toISOString(), server_id: 1 + (second % MEMORY_SERVERS), reason: 'Crashed',
+  message: `server-${1 + (second % MEMORY_SERVERS)} ended with exit code 3 after ${second} s; next try in 1 s`, warning: true,
+});
+
+/** Bytes that the page holds on to: of scripts and of what is laid out, after everything else was collected. */
+async function heapOf(devtools) {
+  for (let i = 0; i < 3; i++) await devtools.send('HeapProfiler.collectGarbage');
+  const { usedSize, embedderHeapUsedSize = 0 } = await devtools.send('Runtime.getHeapUsage');
+  return usedSize + embedderHeapUsedSize;
+}
+
+/** A second of the farm for each tick, sent as fast as the page takes them in. The stream is followed in the page itself, not
+ * in the shared worker, so that what it keeps is counted too. */
+async function memory(browser) {
+  const fake = await startFake({ servers: MEMORY_SERVERS, tickMs: 0 });
+  const { page, close } = await openPage(browser, 'about:blank', { allowed: /status of 404/ });
+  await page.addInitScript(() => delete globalThis.SharedWorker);
+  await page.goto(fake.url);
+  await page.locator('.tiles canvas').waitFor();
+  const devtools = await page.context().newCDPSession(page);
+  const start = Date.now() - MINUTES * 60_000;
+  const heaps = {};
+  for (let minute = 1; minute <= MINUTES; minute++) {
+    for (let second = (minute - 1) * 60 + 1; second <= minute * 60; second++) {
+      const isLast = second === minute * 60;
+      const events = second % 10 ? [] : Array.from({ length: 10 }, (_, i) => eventAt(second - 9 + i, start));
+      await fake.tick({ events, ...(isLast && { farm: { name: `minute ${minute}` } }) });
+    }
+    await page.locator('.brand', { hasText: new RegExp(`minute ${minute}$`) }).waitFor();
+    if (minute === MINUTES_BEFORE || minute === MINUTES) heaps[minute] = await heapOf(devtools);
+  }
+  const [before, after] = [heaps[MINUTES_BEFORE], heaps[MINUTES]];
+  console.log(`memory of the page: ${(before / 1e6).toFixed(1)} MB after ${MINUTES_BEFORE} min, ${(after / 1e6).toFixed(1)} MB after ${MINUTES}`);
+  row(`memory after ${MINUTES.toLocaleString('en')} minutes of ticks, of that after ${MINUTES_BEFORE}`, (after / before) * 100, 105, '%');
+  await close();
+  await fake.close();
+}
+
 firstLoad();
 const browser = await launch();
 await firstPaint(browser);
 await ticks(browser, 'state');
 await ticks(browser, 'cpu');
+await memory(browser);
 await browser.close();
 for (const { what, value, bound, unit } of rows)
   console.log(`${value <= bound ? 'ok  ' : 'over'}  ${what.padEnd(74)} ${String(value).padStart(7)} ${unit}  (at most ${bound})`);
