@@ -1,4 +1,4 @@
-// Writes licences.txt beside the page: the licences of the libraries that are bundled into it, as they ask for.
+// Writes docs/licences.txt beside the page: the licences of the libraries that are bundled into it, as they ask for.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Plugin } from 'vite';
@@ -31,7 +31,7 @@ export function licences(): Plugin {
         .sort(([a], [b]) => (a < b ? -1 : 1))
         .map(([name, folder]) => textOf(folder, name, isBundled))
         .join(`\n${'-'.repeat(72)}\n\n`);
-      this.emitFile({ type: 'asset', fileName: 'licences.txt', source });
+      this.emitFile({ type: 'asset', fileName: 'docs/licences.txt', source });
     },
   };
 }

@@ -68,7 +68,7 @@ export function Help() {
       </dl>
       <p>
         The API has the same and more: <a href="/docs">its documentation</a>. The page is made with{' '}
-        <a href="/licences.txt">libraries of others</a>.
+        <a href="/docs/licences.txt">libraries of others</a>.
       </p>
       <div className="dialog-buttons">
         <button type="button" onClick={() => go({ panel: '' })}>close</button>

@@ -26,6 +26,7 @@ export interface PlotProps {
 }
 
 const HEIGHT = 104;
+const LAST_TIME = 0.09; // of the axis: half of a time
 
 function token(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -65,6 +66,12 @@ function drawMarks(plot: uPlot, marks: readonly number[]): void {
   ctx.restore();
 }
 
+/** Those of the axis; one at the very end would be cut off. */
+function timesOf(plot: uPlot, ticks: number[]): string[] {
+  const { min = 0, max = 0 } = plot.scales.x;
+  return ticks.map((at) => (max - at < (max - min) * LAST_TIME ? '' : new Date(at * 1000).toLocaleTimeString('en-GB')));
+}
+
 function optionsOf(curves: readonly Curve[], unit: string, width: number, onDraw: Draw): uPlot.Options {
   const unitPx = textUnit();
   const axis = { stroke: token('dim'), grid: { stroke: token('line'), width: 1 }, ticks: { show: false }, font: `${11 * unitPx}px ${token('font')}` };
@@ -76,7 +83,7 @@ function optionsOf(curves: readonly Curve[], unit: string, width: number, onDraw
     legend: { show: true, live: true },
     scales: { x: {}, y: {} },
     axes: [
-      { ...axis, size: 22 * unitPx, space: 70 * unitPx, values: (_plot, ticks) => ticks.map((at) => new Date(at * 1000).toLocaleTimeString('en-GB')) },
+      { ...axis, size: 22 * unitPx, space: 70 * unitPx, values: timesOf },
       { ...axis, size: 40 * unitPx, space: 26 * unitPx, values: (_plot, ticks) => ticks.map((value) => (value >= 10_000 ? `${value / 1000}k` : `${value}`)) },
     ],
     series: [

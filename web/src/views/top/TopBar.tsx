@@ -71,7 +71,7 @@ function Usage({ totals }: { totals: FarmTotals }) {
   return (
     <>
       <Kpi label="CPU" trail={farm.trail.totals('cpu')} max={totals.cpu_machine || undefined}>
-        {totals.cpu_used.toFixed(1)} {totals.cpu_limit !== null && <small>of {number(totals.cpu_limit)}</small>}
+        {totals.cpu_used < 100 ? totals.cpu_used.toFixed(1) : number(totals.cpu_used)} {totals.cpu_limit !== null && <small>of {number(totals.cpu_limit)}</small>}
       </Kpi>
       <Kpi label="memory" trail={farm.trail.totals('memory')}>
         {megabytesOf(totals.memory_used_mb, totals.memory_limit_mb)}
