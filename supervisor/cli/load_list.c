@@ -2,7 +2,6 @@
  * `farmd load list`: the load tests that the farm knows of.
  */
 #include "core/memory.h"
-#include "core/units.h"
 #include "supervisor/cli/frame/client.h"
 #include "supervisor/cli/frame/output.h"
 #include "supervisor/cli/frame/table.h"
@@ -13,7 +12,6 @@
 #include "supervisor/cli/verbs.h"
 
 #include <cjson/cJSON.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -69,7 +67,7 @@ static void append_test(struct table *table, const cJSON *test)
     bool answered = view_number(test, "answered", 0) > 0;
 
     text_format_time(time, view_time(test, "started_at"));
-    units_format_duration(length, llround(view_number(test, "seconds", 0) * 1000));
+    load_text_seconds(view_number(test, "seconds", 0), length);
     table_cell(table, PAINT_STRONG, "%s", view_text(test, "id"));
     table_cell(table, PAINT_PLAIN, "%s", time);
     append_status(table, test);

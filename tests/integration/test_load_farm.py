@@ -130,6 +130,18 @@ def test_a_small_rate_is_told_as_it_is(farm):
     assert any(line.endswith("0.5/s of 0.5/s") for line in lines)
 
 
+def test_a_very_short_run_says_so(farm, tmp_path):
+    made = report(farm, "1", "-n", "1", "-c", "1")
+    made["result"]["seconds"] = 0
+    (tmp_path / "run.json").write_text(json.dumps(made))
+    assert "0 failed · under 5 ms · " in run(farm, "load", "show", str(tmp_path / "run.json")).stdout
+
+
+def test_ending_what_has_ended_says_so(farm):
+    test = report(farm, "1", "-n", "5")
+    assert run(farm, "load", "cancel", test["id"]).stderr == f"farmd: load test {test['id']} had ended by itself\n"
+
+
 def test_a_handful_of_requests_does_not_accuse_the_engine(farm):
     engine = report(farm, "1", "-n", "5")["result"]["engine"]
     assert (engine["saturated"], engine["saturated_why"]) == (False, None)

@@ -15,8 +15,8 @@
 #define TRIES 10
 #define AGAIN_MS 200
 #define SILENT_TRIES 2 /* a farm that takes connections and says nothing on them hangs; each is long */
-#define ENDED (-2) /* no exit code: the farm has said that it stops */
-#define MOVED (-3) /* or that another farmd takes over */
+#define ENDED (-2)     /* no exit code: the farm has said that it stops */
+#define MOVED (-3)     /* or that another farmd takes over */
 
 struct following {
     client_event_fn *on_event;

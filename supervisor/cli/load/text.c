@@ -56,6 +56,14 @@ const char *load_text_ms(double us, char text[LOAD_TEXT])
 
 /* --- what was asked --- */
 
+void load_text_seconds(double seconds, char text[24])
+{
+    if (seconds < 0.005)
+        snprintf(text, 24, "under 5 ms");
+    else
+        units_format_duration(text, llround(seconds * 1000));
+}
+
 static void append_seconds(struct buffer *out, double seconds)
 {
     char text[24];
@@ -160,8 +168,9 @@ static void append_counts(bool open, const cJSON *result, struct buffer *out)
     if (number(result, "unfinished") > 0)
         buffer_printf(out, "%s cut at the end, ", load_text_count(number(result, "unfinished"), text));
     buffer_printf(out, "%s failed · ", load_text_count(number(result, "failed"), text));
-    append_seconds(out, number(result, "seconds"));
-    buffer_printf(out, " · %s/s", load_text_rate(number(result, "achieved_rate"), text));
+    load_text_seconds(number(result, "seconds"), text);
+    buffer_printf(out, "%s · ", text);
+    buffer_printf(out, "%s/s", load_text_rate(number(result, "achieved_rate"), text));
     if (open)
         buffer_printf(out, " of %s/s", load_text_rate(number(result, "asked_rate"), text));
     buffer_append_char(out, '\n');
