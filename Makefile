@@ -194,7 +194,7 @@ pictures: ## take the pictures of docs/dashboard.md and the README anew
 	@$(MAKE) --no-print-directory $(JOBS) build
 	@node web/e2e/pictures.mjs
 
-bench-web: ## measure the dashboard: sizes, first paint, ticks of 5,000 servers
+bench-web: ## measure the dashboard: sizes, first paint, ticks of 5,000 servers, memory
 	@.ci/install-deps build test
 	@$(MAKE) --no-print-directory web
 	@$(MAKE) --no-print-directory $(JOBS) build

@@ -1,6 +1,7 @@
 // Two pages: the dashboard, and the documentation of the API, whose library is loaded by that page alone.
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vitest/config';
+import { licences } from './licences';
 
 const farmd = {
   target: process.env.FARMD_API ?? 'http://localhost:8000',
@@ -10,7 +11,7 @@ const farmd = {
 
 export default defineConfig({
   root: 'src',
-  plugins: [react()],
+  plugins: [react(), licences()],
   build: {
     outDir: '../dist',
     emptyOutDir: true,

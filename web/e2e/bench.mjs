@@ -1,12 +1,16 @@
-// `make bench-web`: what the page weighs, how soon it is useful, and what a tick of 5,000 servers costs. Times are wall
+// `make bench-web`: what the page weighs, how soon it is useful, what a tick of 5,000 servers costs, and whether its memory grows. Times are wall
 // time of the page's main thread, so a busy machine makes them longer. Exit code 1 when something is over its bound.
 import { readdirSync, readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { launch, openPage } from './lib/browser.mjs';
 import { startFake } from './lib/fake-farmd.mjs';
 import { DIST, startFarmd } from './lib/farmd.mjs';
+import { until } from './lib/until.mjs';
 
 const SECONDS = Number(process.argv[2] ?? 30);
+const MINUTES = Number(process.argv[3] ?? 1000); // simulated, for the memory
+const MINUTES_BEFORE = 60; // by then all that is bounded is full
+const MEMORY_SERVERS = 250; // the least that are drawn as tiles: fewer servers than elsewhere, so that it ends in minutes
 const rows = [];
 const row = (what, value, bound, unit) => rows.push({ what, value: +value.toFixed(1), bound, unit });
 
@@ -68,11 +72,71 @@ async function ticks(browser, colourBy) {
   await fake.close();
 }
 
+/** The event of a simulated second; ten come with every tenth tick, so that those that are kept are all new after 50 min. */
+const eventAt = (second, start) => ({
+  id: second, at: new Date(start + second * 1000).toISOString(), server_id: 1 + (second % MEMORY_SERVERS), reason: 'Crashed',
+  message: `server-${1 + (second % MEMORY_SERVERS)} ended with exit code 3 after ${second} s; next try in 1 s`, warning: true,
+});
+
+/** Bytes that the page holds on to, of scripts and of what is laid out. What isn't in use goes by and by: the least counts. */
+async function heapOf(devtools) {
+  let least = Infinity;
+  for (let i = 0; i < 8; i++) {
+    await devtools.send('HeapProfiler.collectGarbage');
+    await new Promise((done) => setTimeout(done, 250));
+    const { usedSize, embedderHeapUsedSize = 0 } = await devtools.send('Runtime.getHeapUsage');
+    least = Math.min(least, usedSize + embedderHeapUsedSize);
+  }
+  return least;
+}
+
+/** A second of the farm for each tick, sent as fast as the page takes them in. The stream is followed in the page itself, not
+ * in the shared worker, so that what it keeps is counted too. */
+async function memory(browser) {
+  const fake = await startFake({ servers: MEMORY_SERVERS, tickMs: 0 });
+  const { page, close } = await openPage(browser, 'about:blank', { allowed: /status of 404/ });
+  // A minute is over when the farm's name, which tells it, is to be seen. Each look from outside, as by a locator, would leave
+  // something behind in the page, and be measured with it: so the page tells by itself.
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send('Runtime.enable');
+  await devtools.send('Runtime.addBinding', { name: 'tellBench' });
+  let seen = '';
+  devtools.on('Runtime.bindingCalled', ({ payload }) => (seen = payload));
+  await page.addInitScript(() => {
+    delete globalThis.SharedWorker;
+    let told = '';
+    const look = () => {
+      const name = document.querySelector('.brand small')?.textContent ?? '';
+      if (name !== told) globalThis.tellBench((told = name));
+    };
+    new MutationObserver(look).observe(document, { subtree: true, childList: true, characterData: true });
+  });
+  await page.goto(fake.url);
+  await page.locator('.tiles canvas').waitFor();
+  const start = Date.now() - MINUTES * 60_000;
+  const heaps = {};
+  for (let minute = 1; minute <= MINUTES; minute++) {
+    for (let second = (minute - 1) * 60 + 1; second <= minute * 60; second++) {
+      const isLast = second === minute * 60;
+      const events = second % 10 ? [] : Array.from({ length: 10 }, (_, i) => eventAt(second - 9 + i, start));
+      await fake.tick({ events, ...(isLast && { farm: { name: `minute ${minute}` } }) });
+    }
+    await until(() => seen === `minute ${minute}`, `minute ${minute}`, 60_000);
+    if (minute === MINUTES_BEFORE || minute === MINUTES) heaps[minute] = await heapOf(devtools);
+  }
+  const [before, after] = [heaps[MINUTES_BEFORE], heaps[MINUTES]];
+  console.log(`memory of the page: ${(before / 1e6).toFixed(1)} MB after ${MINUTES_BEFORE} min, ${(after / 1e6).toFixed(1)} MB after ${MINUTES}`);
+  row(`memory after ${MINUTES.toLocaleString('en')} minutes of ticks, of that after ${MINUTES_BEFORE}`, (after / before) * 100, 105, '%');
+  await close();
+  await fake.close();
+}
+
 firstLoad();
 const browser = await launch();
 await firstPaint(browser);
 await ticks(browser, 'state');
 await ticks(browser, 'cpu');
+await memory(browser);
 await browser.close();
 for (const { what, value, bound, unit } of rows)
   console.log(`${value <= bound ? 'ok  ' : 'over'}  ${what.padEnd(74)} ${String(value).padStart(7)} ${unit}  (at most ${bound})`);

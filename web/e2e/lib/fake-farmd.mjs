@@ -26,13 +26,19 @@ function serveFile(path, response) {
   return true;
 }
 
+/** `tickMs` 0: a tick comes only when it is asked for. Returns tick(more), which resolves when the next one is wanted. */
 function serveStream(farm, tickMs, response) {
   let sequence = 1;
   const send = (event, data) => response.write(`id: generated-${sequence}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+  const tick = async (more) => {
+    const isWanted = send('delta', { ...farm.tick(++sequence), ...more });
+    if (!isWanted) await new Promise((done) => response.once('drain', done));
+  };
   response.writeHead(200, { 'Content-Type': 'text/event-stream' });
   send('snapshot', farm.snapshot(sequence));
-  const timer = setInterval(() => send('delta', farm.tick(++sequence)), tickMs);
+  const timer = tickMs ? setInterval(tick, tickMs) : null;
   response.on('close', () => clearInterval(timer));
+  return tick;
 }
 
 function pass(api, incoming, response) {
@@ -48,12 +54,22 @@ function pass(api, incoming, response) {
   incoming.pipe(outgoing);
 }
 
-/** Resolves to { url, close }. `servers` 0: no stream of its own. */
-export function startFake({ servers = 0, tickMs = 1000, api = null, port = 0 }) {
+/**
+ * Resolves to { url, close, streams, tick }: `streams()` counts the streams that are open, `tick(more)` sends the next tick
+ * to the newest of them, with these members besides. `servers` 0: no stream of its own. `missing`: paths that aren't there.
+ */
+export function startFake({ servers = 0, tickMs = 1000, api = null, port = 0, missing = /^$/ }) {
   const farm = servers ? generatedFarm(servers) : null;
+  let streams = 0;
+  let tick = null;
   const server = createServer((incoming, response) => {
     const { pathname } = new URL(incoming.url, 'http://localhost');
-    if (farm && pathname === '/api/stream') serveStream(farm, tickMs, response);
+    if (pathname === '/api/stream') {
+      streams++;
+      response.on('close', () => streams--);
+    }
+    if (farm && pathname === '/api/stream') tick = serveStream(farm, tickMs, response);
+    else if (missing.test(pathname)) response.writeHead(404).end();
     else if (serveFile(pathname, response)) return;
     else if (api) pass(api, incoming, response);
     else {
@@ -66,6 +82,8 @@ export function startFake({ servers = 0, tickMs = 1000, api = null, port = 0 }) 
     server.listen(port, '127.0.0.1', () => {
       resolve({
         url: `http://127.0.0.1:${server.address().port}`,
+        streams: () => streams,
+        tick: (more) => tick(more),
         close: () => (server.closeAllConnections(), new Promise((done) => server.close(done))),
       });
     });

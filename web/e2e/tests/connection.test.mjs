@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launch, openPage } from '../lib/browser.mjs';
+import { startFake } from '../lib/fake-farmd.mjs';
 import { startFarmd } from '../lib/farmd.mjs';
 import { until } from '../lib/until.mjs';
 
@@ -34,19 +35,35 @@ describe('the connection', () => {
   });
 
   test('one connection for all tabs', async () => {
-    const { page, close } = await openPage(browser, farmd.url);
-    await page.getByText(/live, \d/).waitFor();
-    const other = await page.context().newPage();
-    await other.goto(farmd.url);
-    await other.locator('.card').nth(2).waitFor();
-    await other.getByText(/live, \d/).waitFor();
-    const streams = async () => Number(/farmd_streams(?:\{[^}]*\})? (\d+)/.exec(await (await fetch(`${farmd.url}/api/metrics`, { headers: { Accept: 'text/plain' } })).text())?.[1] ?? NaN);
-    if (!Number.isNaN(await streams())) assert.equal(await streams(), 1);
-    await page.close();
-    await farmd.ask('POST', '/api/servers/2/action', { action: 'stop' });
-    await other.locator('[data-id="2"][data-kind=off]').waitFor();
-    await farmd.ask('POST', '/api/servers/2/action', { action: 'start' });
-    await close();
+    const counting = await startFake({ api: farmd.url });
+    try {
+      const { page, close } = await openPage(browser, counting.url);
+      await page.getByText(/live, \d/).waitFor();
+      const other = await page.context().newPage();
+      await other.goto(counting.url);
+      await other.locator('.card').nth(2).waitFor();
+      await other.getByText(/live, \d/).waitFor();
+      assert.equal(counting.streams(), 1);
+      await page.close();
+      await farmd.ask('POST', '/api/servers/2/action', { action: 'stop' });
+      await other.locator('[data-id="2"][data-kind=off]').waitFor();
+      await farmd.ask('POST', '/api/servers/2/action', { action: 'start' });
+      await close();
+    } finally {
+      await counting.close();
+    }
+  });
+
+  test('a shared worker that cannot be loaded is done without', async () => {
+    const lacking = await startFake({ api: farmd.url, missing: /worker/ });
+    try {
+      const { page, close } = await openPage(browser, lacking.url, { allowed: /status of 404/ });
+      await page.getByText(/live, \d/).waitFor();
+      await page.locator('.card').nth(2).waitFor();
+      await close();
+    } finally {
+      await lacking.close();
+    }
   });
 
   test('a pause holds what is shown, and off renews nothing', async () => {
@@ -100,7 +117,7 @@ describe('the connection', () => {
     await close();
   });
 
-  test('a farm with a token asks for it once', async () => {
+  test('a farm with a token asks for it once, until one signs out', async () => {
     const guarded = await startFarmd({ servers: 2, args: ['--token', 'correct-horse-battery'] });
     try {
       const { page, close } = await openPage(browser, guarded.url, { allowed: /status of 40[13]/ });
@@ -114,6 +131,13 @@ describe('the connection', () => {
       assert.equal(await page.evaluate(() => document.cookie), '', 'no script reads the cookie');
       await page.reload();
       await page.locator('.card').nth(1).waitFor();
+      const other = await page.context().newPage();
+      await other.goto(guarded.url);
+      await other.locator('.card').nth(1).waitFor();
+      await page.getByRole('button', { name: 'sign out' }).click();
+      for (const tab of [page, other]) await tab.getByRole('alert').getByText('asks for its token').waitFor();
+      assert.equal(await page.locator('.card').count(), 0, 'nothing is shown to who has signed out');
+      assert.equal(await page.evaluate(async () => (await fetch('/api/servers')).status), 401);
       await close();
     } finally {
       await guarded.stop();

@@ -131,6 +131,8 @@ describe('the farm of 50', () => {
     await page().locator('[data-id="1"]').focus();
     await page().keyboard.press('?');
     await page().getByRole('dialog', { name: 'Keys, filters and signs' }).waitFor();
+    const licences = await page().getByRole('link', { name: 'libraries of others' }).getAttribute('href');
+    assert.match(await (await fetch(farmd.url + licences)).text(), /^react \d[^]*Permission is hereby granted/m);
     await page().keyboard.press('Escape');
     await page().getByRole('dialog').waitFor({ state: 'detached' });
     await page().keyboard.press('/');

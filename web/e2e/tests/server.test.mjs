@@ -39,13 +39,24 @@ describe('a server', () => {
     await until(async () => (await legend.innerText()) !== before, 'another second');
   });
 
+  test('plots follow the theme of the system', async () => {
+    const colour = () => side().locator('.u-series .u-marker').nth(1).evaluate((marker) => getComputedStyle(marker).borderColor);
+    await page().emulateMedia({ colorScheme: 'dark' });
+    await page().getByLabel('theme').selectOption('system');
+    const dark = await colour();
+    await page().emulateMedia({ colorScheme: 'light' });
+    await until(async () => (await colour()) !== dark, 'another colour');
+    await page().getByLabel('theme').selectOption('dark');
+    await until(async () => (await colour()) === dark, 'the same colour as before');
+  });
+
   test('an OOM kill is explained', async () => {
     await fetch(`http://127.0.0.1:${(await farmd.ask('GET', '/api/servers/1')).port}/simulate-load?memory_mb=400`, { method: 'POST' }).catch(() => null);
     const { enforcement } = await farmd.ask('GET', '/api/servers');
     if (enforcement === 'none') return;
     await side().getByText('Running again; before: OOMKilled').waitFor();
     await side().getByText(/was OOM-killed \(at its limit of 256 MB\)/).first().waitFor();
-    await side().getByText(/CPU, 30 s before/).waitFor();
+    await side().getByText(/CPU, \d+ s before/).waitFor();
     await side().getByText(/killed for memory once/).waitFor();
   });
 

@@ -33,6 +33,22 @@ describe('5,000 servers', () => {
     return count / (data.length / 4);
   });
 
+  test('totals of all kinds of trouble take no second line', async () => {
+    const height = () => page().locator('.top').evaluate((top) => top.offsetHeight);
+    const before = await height();
+    await fake.tick({
+      farm: {
+        states: { running: 4700, starting: 30, backoff: 20, failed: 51, paused: 60, stopped: 139 }, restarting: 35,
+        health: { healthy: 4500, degraded: 120, unhealthy: 80 }, cpu_used: 1312.4, memory_used_mb: 617_000, errors_per_second: 312,
+      },
+    });
+    for (const label of ['degraded', 'unhealthy', 'starting', 'restarting', 'failed', 'paused', 'stopped', 'errors'])
+      await page().locator('.kpi dt').getByText(label, { exact: true }).waitFor();
+    assert.equal(await height(), before);
+    await fake.tick({ farm: { states: { running: 4900, stopped: 100 }, health: { healthy: 4900 }, restarting: 0, errors_per_second: 0 } });
+    await page().locator('.kpi dt').getByText('errors').waitFor({ state: 'detached' });
+  });
+
   test('all of them are drawn', async () => {
     await until(async () => (await painted()) > 0.5, 'a canvas full of tiles');
     assert.match(await page().locator('.tools').innerText(), /5,000 of 5,000/);

@@ -14,6 +14,7 @@ it.each([
 
 it('says how much of how much', () => {
   expect(format.megabytesOf(1229, 12_800)).toBe('1.2 of 12.5 GB');
+  expect(format.megabytesOf(15, 12_800)).toBe('15 MB of 12.5 GB');
   expect(format.megabytesOf(41, 256)).toBe('41 of 256 MB');
   expect(format.megabytesOf(41, null)).toBe('41 MB');
   expect(format.plural(1, 'server')).toBe('1 server');

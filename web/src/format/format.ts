@@ -26,11 +26,11 @@ export function megabytes(mb: number | null | undefined): string {
   return mb < 1024 ? `${number(mb)} MB` : `${number(mb / 1024)} GB`;
 }
 
-/** "3.1 of 25", "1.2 of 12.5 GB": two figures in the unit of the larger. */
+/** "1.2 of 12.5 GB": two figures in the unit of the larger; what would be little of that has its own, "15 MB of 12.5 GB". */
 export function megabytesOf(used: number, limit: number | null): string {
   if (limit == null || limit < 1024) return `${number(used)}${limit == null ? '' : ` of ${number(limit)}`} MB`;
   const gb = (mb: number): string => (mb < 102_400 ? (mb / 1024).toFixed(1).replace(/\.0$/, '') : number(mb / 1024));
-  return `${gb(used)} of ${gb(limit)} GB`;
+  return used < 1024 ? `${number(used)} MB of ${gb(limit)} GB` : `${gb(used)} of ${gb(limit)} GB`;
 }
 
 /** µs → "0.21 ms", "14 ms", "1.2 s". */

@@ -93,6 +93,9 @@ export class Connection {
 
   private async fail(problem: unknown): Promise<void> {
     if (problem instanceof Refused && problem.status === 401) {
+      // Who has signed out is shown nothing of what was known before.
+      this.table = null;
+      this.lastId = '';
       this.setState('unauthorised', problem.message);
       await new Promise<void>((resolve) => (this.wake = resolve));
     } else if (problem instanceof Refused) {

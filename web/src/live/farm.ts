@@ -63,11 +63,13 @@ class Farm {
   }
 
   connect(): void {
-    this.port = openPort();
-    this.port.onmessage = (event: MessageEvent<FromHub>) => this.hear(event.data);
+    openPort((port) => {
+      this.port = port;
+      port.onmessage = (event: MessageEvent<FromHub>) => this.hear(event.data);
+      this.want();
+    });
     usePreferences.subscribe(this.want);
     useFarmInterval.subscribe(this.want);
-    this.want();
     addEventListener('pagehide', () => this.say({ type: 'bye' }));
     addEventListener('pageshow', (event) => event.persisted && this.want());
   }

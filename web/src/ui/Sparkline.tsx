@@ -1,13 +1,13 @@
 // A small curve without axes. Values that aren't known leave a gap.
 import { memo } from 'react';
 
-const WIDTH = 60;
+const SLOTS = 60;
 const HEIGHT = 12;
 
-function path(values: readonly number[], max: number): string {
+function path(values: readonly number[], max: number, slots: number): string {
   let d = '';
   let pen = 'M';
-  const left = WIDTH - values.length;
+  const left = slots - values.length;
   values.forEach((value, i) => {
     if (Number.isNaN(value)) {
       pen = 'M';
@@ -20,12 +20,19 @@ function path(values: readonly number[], max: number): string {
   return d;
 }
 
-/** `max`: what the top stands for; absent: the largest value. */
-export const Sparkline = memo(function Sparkline({ values, max }: { values: readonly number[]; max?: number }) {
+interface SparklineProps {
+  values: readonly number[];
+  /** What the top stands for; absent: the largest value. */
+  max?: number;
+  /** Values that the width has room for: fewer of them stand at its right end. */
+  slots?: number;
+}
+
+export const Sparkline = memo(function Sparkline({ values, max, slots = SLOTS }: SparklineProps) {
   const top = max ?? Math.max(1e-9, ...values.filter((value) => !Number.isNaN(value)));
   return (
-    <svg className="sparkline" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
-      <path d={path(values, top)} />
+    <svg className="sparkline" viewBox={`0 0 ${slots - 1} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
+      <path d={path(values, top, slots)} />
     </svg>
   );
 });

@@ -42,7 +42,7 @@ function OfFarm() {
   const servers = useFarm((table) => table.count);
   return (
     <>
-      <span className="dim">nothing selected: click, drag, or press Space on a server</span>
+      <span className="dim acts-hint">nothing selected: click, drag, or press Space on a server</span>
       <span className="push" />
       <button type="button" disabled={servers === null} onClick={() => openDialog({ about: 'scale' })}>
         scale…

@@ -2,7 +2,7 @@
 import { memo, type KeyboardEvent, type MouseEvent } from 'react';
 import { ACTIONS } from '../../actions/actions';
 import { askAction } from '../actions/dialogs';
-import { duration, number, percent, plural, short } from '../../format/format';
+import { duration, megabytes, number, percent, plural, short } from '../../format/format';
 import { farm, useRow, useTicks } from '../../live/farm';
 import { GLYPHS, kindOf, stateWord, THROTTLED } from '../../live/kind';
 import { nameOf, textOf, type Table } from '../../live/table';
@@ -23,7 +23,7 @@ function Trail({ row }: { row: number }) {
 
 function Meters({ table, row }: { table: Table; row: number }) {
   const { cpu, throttled, memory, memory_limit } = table.columns;
-  const megabytes = ((memory[row] / 1000) * memory_limit[row]) / 1024;
+  const used = ((memory[row] / 1000) * memory_limit[row]) / 1024;
   return (
     <>
       <div className="meter">
@@ -34,7 +34,7 @@ function Meters({ table, row }: { table: Table; row: number }) {
       <div className="meter">
         mem
         <Bar value={memory[row]} />
-        <em title={`${percent(memory[row])} of its limit`}>{Number.isNaN(megabytes) ? percent(memory[row]) : number(megabytes)}</em>
+        <em title={`${percent(memory[row])} of its limit`}>{Number.isNaN(used) ? percent(memory[row]) : megabytes(used)}</em>
       </div>
       <div className="card-foot">
         <Trail row={row} />

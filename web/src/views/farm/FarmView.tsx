@@ -62,7 +62,7 @@ function useHolding(): { hold: () => void; release: () => void } {
 export function FarmView() {
   const { hold, release } = useHolding();
   const { order, total } = useShown();
-  const isLost = useConnection((connection) => connection.phase === 'lost');
+  const isLost = useConnection(({ phase }) => phase === 'lost' || phase === 'unauthorised');
   return (
     <main
       className="farm"

@@ -66,7 +66,10 @@ export function Help() {
           </div>
         ))}
       </dl>
-      <p>The API has the same and more: <a href="/docs">its documentation</a>.</p>
+      <p>
+        The API has the same and more: <a href="/docs">its documentation</a>. The page is made with{' '}
+        <a href="/docs/licences.txt">libraries of others</a>.
+      </p>
       <div className="dialog-buttons">
         <button type="button" onClick={() => go({ panel: '' })}>close</button>
       </div>

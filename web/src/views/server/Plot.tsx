@@ -3,7 +3,7 @@ import { useEffect, useRef } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { textUnit } from '../../ui/textUnit';
-import { usePreferences } from '../../state/preferences';
+import { useScheme } from '../../state/theme';
 
 export interface Curve {
   label: string;
@@ -19,11 +19,14 @@ export interface PlotProps {
   curves: readonly Curve[];
   values: readonly (readonly (number | null)[])[];
   limit?: number | null;
+  /** The time axis covers so many seconds, also before the first figure. */
+  leastSeconds: number;
   /** Seconds since 1970. */
   marks: readonly number[];
 }
 
 const HEIGHT = 104;
+const LAST_TIME = 0.09; // of the axis: half of a time
 
 function token(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -63,6 +66,12 @@ function drawMarks(plot: uPlot, marks: readonly number[]): void {
   ctx.restore();
 }
 
+/** Those of the axis; one at the very end would be cut off. */
+function timesOf(plot: uPlot, ticks: number[]): string[] {
+  const { min = 0, max = 0 } = plot.scales.x;
+  return ticks.map((at) => (max - at < (max - min) * LAST_TIME ? '' : new Date(at * 1000).toLocaleTimeString('en-GB')));
+}
+
 function optionsOf(curves: readonly Curve[], unit: string, width: number, onDraw: Draw): uPlot.Options {
   const unitPx = textUnit();
   const axis = { stroke: token('dim'), grid: { stroke: token('line'), width: 1 }, ticks: { show: false }, font: `${11 * unitPx}px ${token('font')}` };
@@ -72,9 +81,9 @@ function optionsOf(curves: readonly Curve[], unit: string, width: number, onDraw
     padding: [8, 0, 0, 0],
     cursor: { y: false, points: { size: 5 }, sync: { key: 'server' } },
     legend: { show: true, live: true },
-    scales: { y: {} },
+    scales: { x: {}, y: {} },
     axes: [
-      { ...axis, size: 22 * unitPx, space: 70 * unitPx, values: (_plot, ticks) => ticks.map((at) => new Date(at * 1000).toLocaleTimeString('en-GB')) },
+      { ...axis, size: 22 * unitPx, space: 70 * unitPx, values: timesOf },
       { ...axis, size: 40 * unitPx, space: 26 * unitPx, values: (_plot, ticks) => ticks.map((value) => (value >= 10_000 ? `${value / 1000}k` : `${value}`)) },
     ],
     series: [
@@ -101,7 +110,7 @@ export function Plot(props: PlotProps) {
   const plot = useRef<uPlot | null>(null);
   const now = useRef(props);
   now.current = props;
-  const theme = usePreferences((preferences) => preferences.theme);
+  const scheme = useScheme((state) => state.scheme);
   const { unit } = props;
   const labels = props.curves.map((curve) => `${curve.label}:${curve.colour}`).join();
 
@@ -113,6 +122,7 @@ export function Plot(props: PlotProps) {
     };
     const options = optionsOf(now.current.curves, unit, element.clientWidth, draw);
     // The limit is part of the scale, so that one sees how far away it is.
+    options.scales!.x!.range = (_plot, min, max) => [Math.min(min, max - now.current.leastSeconds), max];
     options.scales!.y!.range = (_plot, _min, max) => [0, Math.max((max ?? 0) * 1.05, (now.current.limit ?? 0) * 1.08, 1)];
     const made = new uPlot(options, alignedData(now.current), element);
     plot.current = made;
@@ -123,7 +133,7 @@ export function Plot(props: PlotProps) {
       made.destroy();
       plot.current = null;
     };
-  }, [theme, unit, labels]);
+  }, [scheme, unit, labels]);
 
   useEffect(() => {
     const made = plot.current;

@@ -22,6 +22,9 @@ function Titled({ title, said, ...plot }: PlotProps & { title: string; said: str
   );
 }
 
+/** What the time axis covers of a server that is young, by the seconds to a point. */
+const LEAST_SECONDS: Record<Resolution, number> = { 1: 60, 10: 600 };
+
 interface PlotsProps {
   points: Points | null;
   limits: Server['limits'] | undefined;
@@ -31,7 +34,7 @@ interface PlotsProps {
 
 export const Plots = memo(function Plots({ points, limits, resolution, onResolution }: PlotsProps) {
   if (!points || points.at.length < 2) return <p className="dim">Its figures come with the next seconds.</p>;
-  const shared = { at: points.at, marks: restartsIn(points) };
+  const shared = { at: points.at, marks: restartsIn(points), leastSeconds: LEAST_SECONDS[resolution] };
   const last = points.at.length - 1;
   return (
     <div className="plots">

@@ -53,6 +53,7 @@ function Acts({ id }: { id: number }) {
       {ACTIONS.map((spec) => (
         <button key={spec.action} type="button" onClick={() => askAction(spec.action, [id])}>
           {spec.action}
+          {spec.confirm && '…'}
         </button>
       ))}
       <button type="button" onClick={() => openDialog({ about: 'limits', ids: [id] })}>limits…</button>

@@ -37,18 +37,21 @@ function headline(server: Server): string {
   }
 }
 
-function Usage({ points, end }: { points: Points; end: number }) {
+function Usage({ points, end, limits }: { points: Points; end: number; limits: Server['limits'] }) {
   const rows = points.at.flatMap((at, i) => (at > end - BEFORE_S && at <= end + 1 ? [i] : []));
   if (rows.length === 0) return null;
+  // A curve needs two points; one that had lived for some seconds only has its own as wide as another.
+  const slots = Math.max(2, rows.length);
+  const seconds = Math.max(1, Math.min(BEFORE_S, Math.round(end - points.at[rows[0]]) + 1));
   const cpu = rows.map((i) => points.cpu_percent[i]);
   const memory = rows.map((i) => points.memory_mb[i]);
   return (
     <dl className="why-usage">
-      <dt>CPU, {BEFORE_S} s before</dt>
-      <dd><Sparkline values={cpu} max={100} /></dd>
+      <dt>CPU, {seconds} s before</dt>
+      <dd data-limited={limits.cpu !== null}><Sparkline values={cpu} max={100} slots={slots} /></dd>
       <dd>at most {number(Math.max(...cpu))}%</dd>
       <dt>memory</dt>
-      <dd><Sparkline values={memory} /></dd>
+      <dd data-limited={limits.memory_mb !== null}><Sparkline values={memory} max={limits.memory_mb ?? undefined} slots={slots} /></dd>
       <dd>at most {number(Math.max(...memory))} MB</dd>
     </dl>
   );
@@ -95,7 +98,7 @@ export function Why({ server, points, events, lines }: WhyProps) {
           {exit.signal !== null && `, signal ${exit.signal}`}; restarted {times(server.restarts)}, killed for memory {times(server.oom_kills)}.
         </p>
       )}
-      {exit && points && <Usage points={points} end={endedAt / 1000} />}
+      {exit && points && <Usage points={points} end={endedAt / 1000} limits={server.limits} />}
       {before.length > 0 && (
         <div className="log-lines" aria-label="its last lines before">
           {before.map((line) => <div key={line.key}>{line.text}</div>)}

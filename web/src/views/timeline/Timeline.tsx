@@ -20,6 +20,7 @@ const STEP_MS = 10_000;
 const NOW_MS = 5000; // nearer than this to the right end is now
 const LEFT = 74; // px for the lanes' names
 const RIGHT = 10; // px, so that what is new isn't cut off
+const TIME_PX = 22; // half of a time on the axis, and some room
 const LANES = { tests: 12, servers: 32, farm: 52, axis: 68 };
 const HEIGHT = 76;
 
@@ -61,12 +62,14 @@ function Tests({ tests, span }: { tests: readonly Summary[]; span: Span }) {
 function Axis({ span }: { span: Span }) {
   const ticks = [];
   for (let at = Math.ceil(span.from / TICK_MS) * TICK_MS; at < span.to; at += TICK_MS) ticks.push(at);
+  // A time at the very end would lie under the moment that is shown.
+  const isToBeRead = (at: number): boolean => xOf(span, span.to) - xOf(span, at) > TIME_PX;
   return (
     <>
       {ticks.map((at) => (
         <g key={at} transform={`translate(${xOf(span, at)} 0)`}>
           <line y1="0" y2={LANES.axis - 8} className="grid" />
-          <text y={LANES.axis + 4} textAnchor="middle">{clock(at).slice(0, 5)}</text>
+          {isToBeRead(at) && <text y={LANES.axis + 4} textAnchor="middle">{clock(at).slice(0, 5)}</text>}
         </g>
       ))}
     </>

@@ -4,7 +4,8 @@ import { farm } from '../../live/farm';
 import type { Kind } from '../../live/kind';
 import { useConnection, type ConnectionStore } from '../../state/connection';
 import { go } from '../../state/place';
-import { INTERVALS, useFarmInterval, usePreferences, type Theme } from '../../state/preferences';
+import { INTERVALS, intervalSeconds, useFarmInterval, usePreferences, type Theme } from '../../state/preferences';
+import { signOut, useSession } from '../../state/session';
 import { useNow } from '../../ui/useNow';
 
 /** Above so many intervals without a sign of life what is shown is called stale. */
@@ -43,6 +44,26 @@ function Age() {
       <i aria-hidden="true">{kind === 'ok' ? '●' : kind === 'paused' ? '‖' : kind === 'bad' ? '✕' : '◐'}</i>
       {text}
     </span>
+  );
+}
+
+/** What this page knew goes with it, once the connection that all tabs share was begun anew and refused. */
+async function leave(): Promise<void> {
+  if (!(await signOut())) return;
+  if (intervalSeconds(usePreferences.getState()) === 0) location.reload();
+  useConnection.subscribe(({ phase }) => phase === 'unauthorised' && location.reload());
+  farm.retry();
+}
+
+/** For who has shown the token here; another farm at this address may have none. */
+function SignOut() {
+  const isSignedIn = useSession((session) => session.isSignedIn);
+  const phase = useConnection((connection) => connection.phase);
+  if (!isSignedIn || phase === 'unauthorised') return null;
+  return (
+    <button type="button" onClick={() => void leave()}>
+      sign out
+    </button>
   );
 }
 
@@ -85,6 +106,7 @@ export function LiveStatus() {
       <button type="button" aria-label="help and keys" onClick={() => go({ panel: 'help' })}>
         ?
       </button>
+      <SignOut />
     </div>
   );
 }

@@ -3,6 +3,7 @@ import { useState } from 'react';
 import { duration } from '../../format/format';
 import { farm, useFarm } from '../../live/farm';
 import { useConnection } from '../../state/connection';
+import { signIn } from '../../state/session';
 import { useNow } from '../../ui/useNow';
 
 function Lost() {
@@ -27,14 +28,10 @@ function Lost() {
 /** Trades the token once for a cookie that no script can read. */
 function SignIn() {
   const [problem, setProblem] = useState('');
-  async function signIn(token: string): Promise<void> {
-    const answer = await fetch('/api/session', {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify({ token }),
-    }).catch(() => null);
-    if (answer?.ok) farm.retry();
-    else setProblem(answer?.status === 401 ? 'That is not the token.' : 'farmd did not take it.');
+  async function submit(token: string): Promise<void> {
+    const said = await signIn(token);
+    setProblem(said);
+    if (!said) farm.retry();
   }
   return (
     <div className="notice" data-kind="info" role="alert">
@@ -42,7 +39,7 @@ function SignIn() {
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          void signIn(String(new FormData(event.currentTarget).get('token')));
+          void submit(String(new FormData(event.currentTarget).get('token')));
         }}
       >
         <input name="token" type="password" autoComplete="current-password" aria-label="token" required />

@@ -8,6 +8,9 @@ import { Sparkline } from '../../ui/Sparkline';
 import { LiveStatus } from './LiveStatus';
 import './top.css';
 
+/** More kinds of trouble than these have to stand closer together. */
+const TROUBLE_WITH_ROOM = 2;
+
 interface KpiProps {
   label: string;
   kind?: Kind;
@@ -28,29 +31,38 @@ function Kpi({ label, kind, trail, max, children }: KpiProps) {
   );
 }
 
-/** Counts of trouble are shown when there is some. */
-function Trouble({ count, label, kind }: { count: number; label: string; kind?: Kind }) {
-  return count > 0 ? (
-    <Kpi label={label} kind={kind}>
-      {number(count)}
-    </Kpi>
-  ) : null;
+interface Count {
+  label: string;
+  count: number;
+  kind?: Kind;
 }
 
-function States({ totals }: { totals: FarmTotals }) {
-  const { states, health } = totals;
+/** What is not as it should be; only what there is. */
+function troubleOf({ states, health, restarting }: FarmTotals): Count[] {
+  const counts: Count[] = [
+    { label: 'degraded', count: health.degraded ?? 0, kind: 'warn' },
+    { label: 'unhealthy', count: health.unhealthy ?? 0, kind: 'bad' },
+    { label: 'starting', count: (states.starting ?? 0) + (states.backoff ?? 0) - restarting, kind: 'info' },
+    { label: 'restarting', count: restarting, kind: 'info' },
+    { label: 'failed', count: states.failed ?? 0, kind: 'bad' },
+    { label: 'paused', count: states.paused ?? 0, kind: 'paused' },
+    { label: 'stopped', count: (states.stopped ?? 0) + (states.stopping ?? 0) },
+  ];
+  return counts.filter(({ count }) => count > 0);
+}
+
+function States({ totals, trouble }: { totals: FarmTotals; trouble: readonly Count[] }) {
   return (
     <>
       <Kpi label="running">
-        {number(states.running ?? 0)} <small>of {number(totals.servers)}</small>
+        {number(totals.states.running ?? 0)} <small>of {number(totals.servers)}</small>
       </Kpi>
-      <Kpi label="healthy">{number(health.healthy ?? 0)}</Kpi>
-      <Trouble count={health.degraded ?? 0} label="degraded" kind="warn" />
-      <Trouble count={health.unhealthy ?? 0} label="unhealthy" kind="bad" />
-      <Trouble count={totals.restarting} label="restarting" kind="info" />
-      <Trouble count={states.failed ?? 0} label="failed" kind="bad" />
-      <Trouble count={states.paused ?? 0} label="paused" kind="paused" />
-      <Trouble count={(states.stopped ?? 0) + (states.stopping ?? 0)} label="stopped" />
+      <Kpi label="healthy">{number(totals.health.healthy ?? 0)}</Kpi>
+      {trouble.map(({ label, count, kind }) => (
+        <Kpi key={label} label={label} kind={kind}>
+          {number(count)}
+        </Kpi>
+      ))}
     </>
   );
 }
@@ -59,7 +71,7 @@ function Usage({ totals }: { totals: FarmTotals }) {
   return (
     <>
       <Kpi label="CPU" trail={farm.trail.totals('cpu')} max={totals.cpu_machine || undefined}>
-        {totals.cpu_used.toFixed(1)} {totals.cpu_limit !== null && <small>of {number(totals.cpu_limit)}</small>}
+        {totals.cpu_used < 100 ? totals.cpu_used.toFixed(1) : number(totals.cpu_used)} {totals.cpu_limit !== null && <small>of {number(totals.cpu_limit)}</small>}
       </Kpi>
       <Kpi label="memory" trail={farm.trail.totals('memory')}>
         {megabytesOf(totals.memory_used_mb, totals.memory_limit_mb)}
@@ -83,14 +95,15 @@ function Usage({ totals }: { totals: FarmTotals }) {
 
 export function TopBar() {
   const table = useTable();
+  const trouble = table ? troubleOf(table.farm) : [];
   return (
-    <header className="top">
+    <header className="top" data-crowded={trouble.length > TROUBLE_WITH_ROOM}>
       <h1 className="brand">
         farmd<small>{table?.farm.name ?? ''}</small>
       </h1>
       {table && (
         <dl className="kpis">
-          <States totals={table.farm} />
+          <States totals={table.farm} trouble={trouble} />
           <Usage totals={table.farm} />
         </dl>
       )}

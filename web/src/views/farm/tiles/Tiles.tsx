@@ -30,7 +30,7 @@ function Legend() {
         KINDS.map((kind) => (
           <span key={kind} data-kind={kind}>
             <i className="glyph" aria-hidden="true">{GLYPHS[kind]}</i>
-            {{ bad: 'unhealthy, failed', info: 'restarting', warn: 'degraded', paused: 'paused', off: 'stopped', ok: 'healthy' }[kind]}
+            {{ bad: 'unhealthy, failed', info: 'starting, restarting', warn: 'degraded', paused: 'paused', off: 'stopped', ok: 'healthy' }[kind]}
           </span>
         ))
       ) : (

@@ -3,6 +3,7 @@ import { useCallback, useEffect, useMemo, useRef, useState, type RefObject } fro
 import { farm } from '../../../live/farm';
 import { usePreferences } from '../../../state/preferences';
 import { useSelection } from '../../../state/selection';
+import { useScheme } from '../../../state/theme';
 import type { Shown } from '../useArrangement';
 import { readPalette, type Palette } from './colours';
 import { layOut, type Layout } from './layout';
@@ -57,8 +58,7 @@ export function useStage(shown: Shown, focused: number): Stage {
     const observer = new ResizeObserver(measure);
     observer.observe(box);
     measure();
-    const leave = [farm.subscribe(soon), useSelection.subscribe(soon), usePreferences.subscribe(() => {
-      // The theme is put on the page by another listener; its colours are read with the next frame.
+    const leave = [farm.subscribe(soon), useSelection.subscribe(soon), usePreferences.subscribe(soon), useScheme.subscribe(() => {
       palette.current = null;
       soon();
     })];
