@@ -93,7 +93,8 @@ void load_fetch(struct api *api, const char *id, load_fetch_fn *done, void *data
 
 void respond_no_load_test(struct http_request *request, const char *field, const char *id)
 {
-    http_respond_problem(request, 404,
-                         "%s%sload test %.32s: there is none; GET /api/load-tests lists those that are kept",
-                         field != NULL ? field : "", field != NULL ? ": " : "", id);
+    http_respond_problem(
+        request, 404,
+        "%s%sload test %.32s: there is none; farmd load list (GET /api/load-tests) has those that are kept",
+        field != NULL ? field : "", field != NULL ? ": " : "", id);
 }

@@ -12,6 +12,7 @@
 #include "supervisor/load/report.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,6 +83,37 @@ static void save(struct load_test *test)
     }
     buffer_done(&summary);
     buffer_done(&report);
+}
+
+/* --- events: beside them stands what else happened meanwhile --- */
+
+static void tell_of(const struct load_test *test, enum event_reason reason, const char *what)
+{
+    char name[LOAD_TEST_NAME_MAX + 4] = "";
+
+    if (test->name != NULL)
+        snprintf(name, sizeof(name), " (%s)", test->name);
+    events_add(farm_events(test->api->farm), reason, 0, "load test %s%s %s", test->id, name, what);
+}
+
+static void tell_of_start(const struct load_test *test)
+{
+    char what[96];
+
+    snprintf(what, sizeof(what), "of %zu server%s is started (%s, %zu connections)", test->target_count,
+             test->target_count == 1 ? "" : "s", load_model_name(test->model), test->connections);
+    tell_of(test, REASON_LOAD_TEST_STARTED, what);
+}
+
+static void tell_of_end(const struct load_test *test)
+{
+    const struct load_point *total = &test->so_far.total;
+    char what[160];
+
+    snprintf(what, sizeof(what), "is %s: %" PRIu64 " answered, %" PRIu64 " failed, p99 %.2f ms%s",
+             load_test_status_name(test), total->answered, total->failed, total->p99_ns / 1e6,
+             test->passed ? "" : "; a threshold does not hold");
+    tell_of(test, REASON_LOAD_TEST_ENDED, what);
 }
 
 /* --- life --- */
@@ -271,6 +303,7 @@ static void on_done(void *data, struct load_result *result)
     test->ended_at_us = clock_realtime_us();
     keep_result(test, result);
     load_result_free(result);
+    tell_of_end(test);
     load_room_give(test->api, test->connections);
     save(test);
     load_test_ref(test);
@@ -376,6 +409,7 @@ int load_test_start(struct api *api, const struct load_body *body, struct load_s
     name_next(&api->tests, made->id);
     TAILQ_INSERT_HEAD(&api->tests.list, made, link);
     api->tests.running++;
+    tell_of_start(made);
     save(made);
     *test = made;
     return 0;

@@ -182,11 +182,12 @@ static void respond_clash(struct http_request *request, const struct load_test *
     }
     if (count > SHOWN_TARGETS)
         buffer_printf(&names, " and %zu more", count - SHOWN_TARGETS);
-    http_respond_problem(request, 409,
-                         "load test %s%s%s%s loads %s already; wait until it has ended, or end it with DELETE "
-                         "/api/load-tests/%s",
-                         other->id, other->name != NULL ? " (" : "", other->name != NULL ? other->name : "",
-                         other->name != NULL ? ")" : "", names.data, other->id);
+    http_respond_problem(
+        request, 409,
+        "load test %s%s%s%s loads %s already; wait until it has ended, or end it: farmd load cancel %s, "
+        "DELETE /api/load-tests/%s",
+        other->id, other->name != NULL ? " (" : "", other->name != NULL ? other->name : "",
+        other->name != NULL ? ")" : "", names.data, other->id, other->id);
     buffer_done(&names);
 }
 

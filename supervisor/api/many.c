@@ -44,6 +44,10 @@ static void send_results(struct stream *stream)
     struct buffer out = BUFFER_EMPTY;
     struct json_writer w;
 
+    if (many->told) {
+        stream_end(stream, NULL);
+        return;
+    }
     if (!many->begun) {
         many->begun = true;
         if (!send_begin(many, &out))
@@ -59,8 +63,9 @@ static void send_results(struct stream *stream)
     if (!many->done)
         return;
     write_answer(many, &out);
-    stream_send(stream, NULL, "done", &out);
-    stream_end(stream, NULL);
+    many->told = true;
+    if (stream_send(stream, NULL, "done", &out))
+        stream_end(stream, NULL);
 }
 
 static void on_freed(struct stream *stream)

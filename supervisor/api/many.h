@@ -18,6 +18,7 @@ struct many {
     struct results *results;
     bool follow, held, streaming, done;
     bool begun; /* the reader knows how many there are */
+    bool told;  /* all of it: what is left is to end, when the reader has taken it */
     /* The members of the answer in front of the results; from inside many_done and later. */
     void (*write_head)(const struct many *many, struct json_writer *w);
 };

@@ -178,6 +178,19 @@ static int tell_end(const struct detached *detached)
                : cli_fail(CLI_FAILED, "farmd was stopped before it was ready; its log: %s", detached->paths.own_log);
 }
 
+/* `farmd down` finds it by its state directory: said where no setting but a flag names that. */
+static void tell_down(const struct settings *settings)
+{
+    struct settings *without_flags;
+    struct error err;
+    bool found = false;
+    if (settings_load(0, NULL, &without_flags, &err) == 0) {
+        found = strcmp(without_flags->state_dir, settings->state_dir) == 0;
+        settings_free(without_flags);
+    }
+    printf("farmd down%s%s stops it. Look at it: ", found ? "" : " --state-dir ", found ? "" : settings->state_dir);
+}
+
 static void tell_addresses(const struct detached *detached)
 {
     const struct settings *settings = detached->settings;
@@ -186,7 +199,7 @@ static void tell_addresses(const struct detached *detached)
     printf("  API         http://localhost:%u     docs: http://localhost:%u/docs\n", settings->api.port,
            settings->api.port);
     printf("  log         %s\n", detached->paths.own_log);
-    printf("farmd down stops it. Look at it: ");
+    tell_down(settings);
     fflush(stdout);
     console_next_steps(settings->api.port, settings_total_servers(settings));
 }

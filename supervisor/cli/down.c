@@ -185,7 +185,8 @@ static int bring_down(int argc, char **argv, bool *stopped)
     bool left = is_there(paths.state) || is_there(paths.lock) || is_there(paths.runtime_dir);
     if (code != CLI_DONE || !left) {
         if (code == CLI_DONE && !*stopped)
-            say("nothing to stop: no farm runs with the state directory %s\n", settings->state_dir);
+            say("nothing to stop: no farm runs with the state directory %s; --state-dir names another\n",
+                settings->state_dir);
         settings_free(settings);
     } else {
         int rc = clear(settings, &err);

@@ -14,10 +14,12 @@
 #include "supervisor/cli/load/text.h"
 #include "supervisor/cli/load/url.h"
 #include "supervisor/cli/verbs.h"
+#include "supervisor/config/names.h"
 #include "supervisor/farm/selector.h"
 #include "supervisor/load/report.h"
 
 #include <cjson/cJSON.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -179,6 +181,26 @@ static int begin_and_watch(const struct cli_call *call, struct client *client, c
     return code;
 }
 
+/* Words that name no server: one of `farmd load`'s own commands misspelt, an address that lacks its http://, or what `err`
+ * says. */
+static int no_servers(const struct cli_call *call, const struct error *err)
+{
+    const char *word = call->operand_count > 0 ? call->operands[0] : "", *colon = strrchr(word, ':');
+    const size_t own = strlen(verb_load.name) + 1;
+    struct names_nearest nearest = NAMES_NEAREST_INIT(word);
+
+    for (const struct cli_verb *const *verb = cli_verbs; *verb; verb++) {
+        if (strncmp((*verb)->name, "load ", own) == 0)
+            names_nearest_offer(&nearest, (*verb)->name + own);
+    }
+    if (call->operand_count == 1 && nearest.best)
+        return cli_fail(CLI_USAGE, "\"%.100s\" is not a server; did you mean farmd load %s?", word, nearest.best);
+    if (colon && isdigit((unsigned char)colon[1]))
+        return cli_fail(CLI_USAGE, "\"%.100s\" is not a server of the farm; an address is loaded as http://%.100s",
+                        word, word);
+    return cli_fail(CLI_USAGE, "%s", err->message);
+}
+
 static int load_servers(const struct cli_call *call, const struct load_options *options)
 {
     cleanup_free char *select = NULL;
@@ -188,7 +210,10 @@ static int load_servers(const struct cli_call *call, const struct load_options *
 
     if (cli_given(call, "--allow-remote"))
         return cli_fail(CLI_USAGE, "--allow-remote: is for URLs; a farm loads only its own servers");
-    if (selection_read(call, 0, &select, &err) < 0 || !(body = load_farm_body(call, options, select, &err)))
+    if (selection_read(call, 0, &select, &err) < 0)
+        return no_servers(call, &err);
+    body = load_farm_body(call, options, select, &err);
+    if (!body)
         return cli_fail(CLI_USAGE, "%s", err.message);
     int code = client_open(call, &client, &err);
     if (code == CLI_DONE)

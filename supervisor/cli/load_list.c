@@ -2,7 +2,6 @@
  * `farmd load list`: the load tests that the farm knows of.
  */
 #include "core/memory.h"
-#include "core/units.h"
 #include "supervisor/cli/frame/client.h"
 #include "supervisor/cli/frame/output.h"
 #include "supervisor/cli/frame/table.h"
@@ -13,7 +12,6 @@
 #include "supervisor/cli/verbs.h"
 
 #include <cjson/cJSON.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,9 +30,9 @@ static const struct cli_flag flags[] = {
      .letter = 'o',
      .kind = CLI_WORD,
      .argument = "FORMAT",
-     .words = "table wide json jsonl yaml",
+     .words = "table wide json jsonl yaml name",
      .preset = "table",
-     .help = "table, wide (more columns), json (the API's answer), jsonl (an entry a line), yaml"},
+     .help = "table, wide (more columns), json (the API's answer), jsonl (an entry a line), yaml, name (the ids)"},
     {.name = "--no-headers", .kind = CLI_SWITCH, .help = "rows only, without headings"},
     {.name = NULL},
 };
@@ -69,7 +67,7 @@ static void append_test(struct table *table, const cJSON *test)
     bool answered = view_number(test, "answered", 0) > 0;
 
     text_format_time(time, view_time(test, "started_at"));
-    units_format_duration(length, llround(view_number(test, "seconds", 0) * 1000));
+    load_text_seconds(view_number(test, "seconds", 0), length);
     table_cell(table, PAINT_STRONG, "%s", view_text(test, "id"));
     table_cell(table, PAINT_PLAIN, "%s", time);
     append_status(table, test);
@@ -78,7 +76,7 @@ static void append_test(struct table *table, const cJSON *test)
     table_cell(table, PAINT_PLAIN, "%s", length);
     table_cell(table, PAINT_PLAIN, "%s", load_text_count(view_number(test, "answered", 0), text));
     table_cell(table, failed > 0 ? PAINT_BAD : PAINT_PLAIN, "%s", load_text_count(failed, text));
-    table_cell(table, PAINT_PLAIN, "%s", load_text_count(view_number(test, "achieved_rate", 0), text));
+    table_cell(table, PAINT_PLAIN, "%s", load_text_rate(view_number(test, "achieved_rate", 0), text));
     table_cell(table, PAINT_PLAIN, "%s", answered ? load_text_ms(view_number(test, "p50_us", 0), text) : "-");
     table_cell(table, PAINT_PLAIN, "%s", answered ? load_text_ms(view_number(test, "p99_us", 0), text) : "-");
     table_cell(table, PAINT_FAINT, "%s", view_text(test, "name"));
@@ -91,7 +89,9 @@ static int print(const struct cli_call *call, const cJSON *answer)
     struct output output;
 
     output_init(&output, call);
-    if (output_is_machine(&output)) {
+    if (output.format == OUTPUT_NAME) {
+        cJSON_ArrayForEach(test, tests) buffer_printf(&out, "%s\n", view_text(test, "id"));
+    } else if (output_is_machine(&output)) {
         output_answer(&output, answer, "load_tests", &out);
     } else if (cJSON_GetArraySize(tests) == 0) {
         fprintf(stderr, "farmd: there was no load test yet; farmd load all -d 10s\n");

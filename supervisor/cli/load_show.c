@@ -9,6 +9,7 @@
 #include "supervisor/cli/verbs.h"
 
 #include <cjson/cJSON.h>
+#include <stdio.h>
 #include <string.h>
 
 static int print(const struct cli_call *call, const cJSON *run)
@@ -69,10 +70,12 @@ static int cancel(const struct cli_call *call)
     int code = client_open(call, &client, &err);
     if (code == CLI_DONE)
         code = farm_run_cancel(client, call->operands[0], &ended, &err);
+    if (code != CLI_DONE)
+        cli_fail(code, "%s", err.message);
+    else if (strcmp(view_text(ended, "status"), "completed") == 0)
+        fprintf(stderr, "farmd: load test %s had ended by itself\n", call->operands[0]);
     if (code == CLI_DONE)
         code = print(call, ended);
-    else
-        cli_fail(code, "%s", err.message);
     client_close(client);
     cJSON_Delete(ended);
     return code;

@@ -46,6 +46,8 @@ enum event_reason {
     REASON_RELOADED,
     REASON_RELOAD_FAILED,
     REASON_ROLLING_RESTART,
+    REASON_LOAD_TEST_STARTED,
+    REASON_LOAD_TEST_ENDED,
     REASON_ACCEPT_FAILED, /* and the next ones: what farmd is in want of, see trouble.h */
     REASON_PROBES_FAILED,
     REASON_STARTS_FAILED,

@@ -295,8 +295,10 @@ static void judge_failures(const struct comparison *comparison, struct change *c
                  change->p < COMPARE_P_VALUE ? "a change, but too small to matter" : "as many as by chance");
         return;
     }
-    change->verdict = points > 0 ? WORSE : BETTER;
-    snprintf(change->why, sizeof(change->why), "more than chance (p %s)", change->p < 0.001 ? "< 0.001" : "< 0.01");
+    bool clients = dropped > 0 && is_saturated(comparison); /* what was not sent may have been its own fault */
+    change->verdict = clients ? UNCLEAR : points > 0 ? WORSE : BETTER;
+    snprintf(change->why, sizeof(change->why), "more than chance (p %s)%s", change->p < 0.001 ? "< 0.001" : "< 0.01",
+             clients ? ", but the client was the limit and may be what changed" : "");
     if (!has_seconds(change) || dropped > 0)
         return;
     test_seconds(change);

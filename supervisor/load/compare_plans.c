@@ -8,7 +8,7 @@
 #include <cjson/cJSON.h>
 #include <string.h>
 
-static const char *const HARMLESS[] = {"thresholds", "requests", "duration_seconds", "warmup_seconds"};
+static const char *const HARMLESS[] = {"thresholds", "requests", "duration_seconds", "warmup_seconds", "seed"};
 
 static void write_value(struct json_writer *w, const char *key, const cJSON *value)
 {

@@ -5,8 +5,12 @@
 
 #include "core/memory.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <zlib.h>
 
 #define NS_PER_US 1000.0
 #define SECONDS(ns) ((double)(ns) / 1e9)
@@ -54,6 +58,53 @@ static void write_targets_of_plan(struct json_writer *w, const struct load_plan 
     json_end_array(w);
 }
 
+/* Reports are kept and handed on, so they are no place for what lets its bearer in. */
+static bool is_secret(const char *header)
+{
+    static const char *const SECRETS[] = {"Authorization:", "Proxy-Authorization:", "Cookie:"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(SECRETS); i++) {
+        if (strncasecmp(header, SECRETS[i], strlen(SECRETS[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void write_headers(struct json_writer *w, const char *lines)
+{
+    struct buffer line = BUFFER_EMPTY;
+
+    json_key(w, "headers");
+    json_begin_array(w);
+    for (const char *end; lines != NULL && (end = strstr(lines, "\r\n")) != NULL; lines = end + 2) {
+        buffer_clear(&line);
+        if (is_secret(lines))
+            buffer_printf(&line, "%.*s: (not kept)", (int)strcspn(lines, ":"), lines);
+        else
+            buffer_append(&line, lines, (size_t)(end - lines));
+        json_string(w, line.data);
+    }
+    json_end_array(w);
+    buffer_done(&line);
+}
+
+/* By its length and a checksum: enough to tell whether two runs sent the same. */
+static void write_body(struct json_writer *w, const struct load_plan *plan)
+{
+    char checksum[9];
+
+    json_key(w, "body");
+    if (plan->body_length == 0) {
+        json_null(w);
+        return;
+    }
+    snprintf(checksum, sizeof(checksum), "%08" PRIx32, (uint32_t)crc32(0, plan->body, (uInt)plan->body_length));
+    json_begin_object(w);
+    json_member_uint(w, "bytes", plan->body_length);
+    json_member_string(w, "crc32", checksum);
+    json_end_object(w);
+}
+
 /* The time of sending; 0 for a run by count alone. */
 static int64_t plan_duration_ns(const struct load_plan *plan)
 {
@@ -96,6 +147,8 @@ void report_plan(struct json_writer *w, const struct load_plan *plan)
     write_stages(w, plan);
     json_member_string(w, "method", plan->method);
     json_member_string(w, "path", plan->path);
+    write_headers(w, plan->headers);
+    write_body(w, plan);
     json_member_bool(w, "keep_alive", !plan->close);
     json_member_fixed2(w, "timeout_seconds", SECONDS(plan->timeout_ns));
     json_key(w, "thresholds");
@@ -103,6 +156,12 @@ void report_plan(struct json_writer *w, const struct load_plan *plan)
     for (size_t i = 0; i < plan->threshold_count; i++)
         json_string(w, plan->thresholds[i].text);
     json_end_array(w);
+    json_member_uint(w, "threads", load_plan_threads(plan));
+    json_key(w, "seed");
+    if (plan->model == LOAD_OPEN_POISSON)
+        json_uint(w, plan->seed);
+    else
+        json_null(w);
     write_targets_of_plan(w, plan);
     json_end_object(w);
 }

@@ -10,8 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SATURATED_SHARE 0.9 /* of a core, from which on a thread is taken to be the limit */
-#define LATE_SHARE 0.01     /* of the requests of an open model, from which on percentiles tell more of the engine */
+#define SATURATED_SHARE 0.9            /* of a core, from which on a thread is taken to be the limit */
+#define TELLING_NS (100.0 * NS_PER_MS) /* of sending, below which a thread's share of a core says nothing */
+#define LATE_SHARE 0.01 /* of the requests of an open model, from which on percentiles tell more of the engine */
 
 static double seconds_between(int64_t from_ns, int64_t to_ns)
 {
@@ -90,10 +91,12 @@ static void add_usage(struct load_result *result, const struct load_run *run)
         late += run->workers[i].late;
         if (first->wall_ns == 0 || wall <= 0)
             continue;
+        /* A handful of requests is sent in one go, which tells nothing of what the thread could have borne. */
+        bool telling = wall >= TELLING_NS;
         double cpu = (double)(last->cpu_ns - first->cpu_ns) / wall;
         double waited = (double)(last->waited_ns - first->waited_ns) / wall;
         result->cpu_cores += cpu;
-        if (cpu + waited > busiest + waiting) {
+        if (telling && cpu + waited > busiest + waiting) {
             busiest = cpu;
             waiting = waited;
         }

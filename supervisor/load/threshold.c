@@ -170,14 +170,16 @@ bool threshold_holds(const struct threshold *threshold, double actual)
 
 void threshold_format(const struct threshold *threshold, double value, char out[32])
 {
+    bool is_rate = threshold->metric == THRESHOLD_RATE;
+
     if (isnan(value))
         snprintf(out, 32, "no answer");
     else if (is_time(threshold->metric))
-        snprintf(out, 32, "%.2f ms", value);
+        snprintf(out, 32, "%.*f ms", value < 1 ? 3 : 2, value);
     else if (threshold->percent)
-        snprintf(out, 32, "%.2f %%", value);
+        snprintf(out, 32, "%.*f %%", value > 0 && value < 0.01 ? 4 : 2, value);
     else
-        snprintf(out, 32, "%.0f%s", value, threshold->metric == THRESHOLD_RATE ? "/s" : "");
+        snprintf(out, 32, "%.*f%s", is_rate && value < 10 ? 2 : 0, value, is_rate ? "/s" : "");
 }
 
 /* --- against a result --- */

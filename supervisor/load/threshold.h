@@ -41,7 +41,7 @@ int threshold_parse(const char *text, struct threshold *threshold, struct error 
 
 bool threshold_holds(const struct threshold *threshold, double actual);
 
-/* "1.91 ms", "0.02 %", "4,998/s" */
+/* "1.91 ms", "0.054 ms", "0.25 %", "4998/s": fine enough to be told from a limit that it misses by little */
 void threshold_format(const struct threshold *threshold, double value, char out[32]);
 
 #endif

@@ -1,7 +1,10 @@
 """What the API tells as it happens: events, logs and the progress of work on many servers, over the real farmd."""
 
 import datetime
+import http.client
+import json
 import os
+import socket
 import subprocess
 import time
 
@@ -261,6 +264,27 @@ def test_work_goes_on_when_its_reader_leaves(farm, api):
     Stream(farm.port, "/api/rolling-restart?follow=true", "POST", {"ids": "1-3"}).close()
     wait_for(lambda: all((e := api.servers()[i])["pid"] != before[i]["pid"] and e["status"] == "running"
                          for i in (1, 2, 3)), what="all three restarted")
+
+
+def test_a_slow_reader_gets_all_of_it(farms):  # noqa: F811
+    """More than fits into the buffers of its connection: the last message is not cut off by the end of the stream."""
+    many = farms(servers=300)
+    many.start()
+    body = b'{"action": "pause", "ids": "all"}'
+    with socket.socket() as reader:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2304)
+        reader.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 500)  # the farm's own buffer stays small then
+        reader.settimeout(DEADLINE)
+        reader.connect(("127.0.0.1", many.port))
+        reader.sendall(b"POST /api/servers/action?follow=true HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                       b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        wait_for(lambda: all(server["status"] == "paused" for server in many.get("/api/servers")["servers"]), what="the work")
+        answer = http.client.HTTPResponse(reader)
+        answer.begin()
+        text = answer.read().decode()
+    assert text.count("event: result\n") == 300
+    done = json.loads(text.partition("event: done\ndata: ")[2])
+    assert len(done["results"]) == 300
 
 
 def test_what_cannot_begin_is_an_error_and_no_stream(farm, api):

@@ -321,6 +321,7 @@ def test_in_the_background(farms):  # noqa: F811
     done = background(farm)
     pid = int(re.search(r"runs in the background \(pid (\d+)\): 3 of 3 servers ready", done.stdout).group(1))
     assert done.stderr == "" and f"http://localhost:{farm.port}" in done.stdout
+    assert f"farmd down --state-dir {farm.state_dir} stops it" in done.stdout  # no other setting names it
     assert [entry["status"] for entry in farm.servers().values()] == ["running"] * 3, "ready when it returns"
     assert os.getsid(pid) == pid and os.readlink(f"/proc/{pid}/fd/0") == "/dev/null"
     assert pathlib.Path(f"/proc/{pid}/comm").read_text() == "farmd\n"

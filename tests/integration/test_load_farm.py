@@ -124,6 +124,52 @@ def test_text_says_what_is_done_and_what_came_of_it(farm):
     assert run(farm, "load", "1", "-n", "9", "-o", "csv").stdout.splitlines()[1].startswith('"server-1",9,9,')
 
 
+def test_a_small_rate_is_told_as_it_is(farm):
+    lines = run(farm, "load", "1", "-r", "0.5", "-d", "2s").stdout.splitlines()
+    assert lines[0] == "server-1 · open, 0.5/s constant · 2 s"
+    assert any(line.endswith("0.5/s of 0.5/s") for line in lines)
+
+
+def test_a_very_short_run_says_so(farm, tmp_path):
+    made = report(farm, "1", "-n", "1", "-c", "1")
+    made["result"]["seconds"] = 0
+    (tmp_path / "run.json").write_text(json.dumps(made))
+    assert "0 failed · under 5 ms · " in run(farm, "load", "show", str(tmp_path / "run.json")).stdout
+
+
+def test_ending_what_has_ended_says_so(farm):
+    test = report(farm, "1", "-n", "5")
+    assert run(farm, "load", "cancel", test["id"]).stderr == f"farmd: load test {test['id']} had ended by itself\n"
+
+
+def test_a_handful_of_requests_does_not_accuse_the_engine(farm):
+    engine = report(farm, "1", "-n", "5")["result"]["engine"]
+    assert (engine["saturated"], engine["saturated_why"]) == (False, None)
+
+
+def test_plans_that_differ_in_what_is_sent_are_told_apart(farm, tmp_path):
+    files = []
+    for letter, flags in (("a", ["-H", "X-A: 1", "--body", "one"]), ("b", ["-H", "X-A: 2", "--body", "two", "-H", "Cookie: key"])):
+        files.append(str(tmp_path / f"{letter}.json"))
+        made = run(farm, "load", "1", "-n", "20", "-X", "POST", "--path", "/echo", *flags, "-o", "json").stdout
+        assert "key" not in json.loads(made)["plan"]["headers"][-1]  # what lets its bearer in is not kept
+        (tmp_path / f"{letter}.json").write_text(made)
+    out = run(farm, "load", "compare", *files).stdout
+    assert "headers X-A: 1 → X-A: 2, Cookie: (not kept)" in out
+    assert "body of 3 bytes (7a6c86f1) → of 3 bytes" in out
+
+
+def test_the_farm_tells_of_load_tests_among_its_events(farm):
+    last = farm.get("/api/events")["last_id"]
+    test = report(farm, "1-2", "-n", "10", "--name", "short")
+    events = farm.get(f"/api/events?since={last}")["events"]
+    assert [(event["reason"], event["message"]) for event in events] == [
+        ("LoadTestStarted", f"load test {test['id']} (short) of 2 servers is started (closed, 20 connections)"),
+        ("LoadTestEnded", f"load test {test['id']} (short) is completed: 20 answered, 0 failed, "
+                          f"p99 {test['result']['latency']['p99_us'] / 1000:.2f} ms"),
+    ]
+
+
 def test_a_threshold_that_does_not_hold_is_exit_1(farm):
     assert "FAIL  p50<1us" in run(farm, "load", "1", "-n", "20", "--threshold", "p50<1us", code=FAILED).stdout
 
@@ -159,6 +205,7 @@ def test_servers_that_do_not_run_are_named(farm):
     (["http://localhost:1/", "--api", ":1"], "is for servers of a farm"), (["1", "http://localhost:1/"], "cannot be loaded together"),
     (["1", "--html", "/nonexistent/page.html"], "cannot write /nonexistent/page.html"), (["1", "--name", "x" * 101], "name"),
     (["1", "--stages", "1s@"], "write DURATION@RATE"), (["compare"], "say which two"), (["show"], "say which"),
+    (["lst"], "did you mean farmd load list?"), (["localhost:8001"], "is loaded as http://localhost:8001"),
     (["list", "-n", "0"], "--limit"), (["1", "compare", "a"], "is not a server"),
 ])
 def test_usage_errors_say_what_is_right(farm, arguments, words):
@@ -272,6 +319,11 @@ def test_list_and_show(farm):
     for bad in ("nosuch", "a%00b", "a b", "x" * 300):
         assert "there is none" in error(farm, "load", "show", bad)
     assert "there is none" in error(farm, "load", "cancel", "nosuch")
+
+
+def test_the_list_as_names_is_ids(farm):
+    ids = [test["id"] for test in tests_of(farm)]
+    assert run(farm, "load", "list", "-o", "name").stdout.split() == ids
 
 
 def test_show_waits_for_one_that_runs_and_leaves_it_alone(farm):

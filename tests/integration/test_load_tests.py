@@ -212,7 +212,7 @@ def test_followers_hear_of_the_end_of_farmd(farms):  # noqa: F811
 
 
 def test_two_of_the_same_are_compared(api):
-    a, b = (ended(api, begin(api, target_servers=[1], rate=100, duration=0.5)) for _ in range(2))
+    a, b = (ended(api, begin(api, target_servers=[1], requests=50, timeout=60)) for _ in range(2))
     answer = api.get(f"/api/load-tests/compare?a={a['id']}&b={b['id']}")
     assert answer["a"]["id"] == a["id"] and answer["b"]["id"] == b["id"]
     comparison = answer["comparison"]
@@ -220,7 +220,7 @@ def test_two_of_the_same_are_compared(api):
     metrics = {entry["metric"]: entry for entry in comparison["metrics"]}
     assert metrics["latency_p99_us"]["a"] == a["result"]["latency"]["p99_us"]
     assert metrics["failed_percent"]["verdict"] == "noise"
-    # half a second has no seconds to tell noise by
+    # so few requests fill no seconds to tell noise by
     assert metrics["latency_p50_us"]["verdict"] == "unknown" and comparison["cautions"]
 
 
@@ -232,11 +232,13 @@ def test_a_server_that_has_become_slower_is_found(api):
     comparison = api.get(f"/api/load-tests/compare?a={a['id']}&b={b['id']}")["comparison"]
     # where this machine has no core for the client, it may be what changed
     limited = a["result"]["engine"]["saturated"] or b["result"]["engine"]["saturated"]
-    assert comparison["verdict"] == ("unclear" if limited else "worse")
     assert [change["field"] for change in comparison["plan_changes"]] == ["path"]
     metrics = {entry["metric"]: entry for entry in comparison["metrics"]}
     for metric in (metrics["achieved_rate"], metrics["latency_p50_us"]):
-        assert metric["verdict"] == comparison["verdict"], metric
+        # nor is anything certain where other work makes the seconds of one and the same run differ by half
+        steady = all(side["upper_quartile"] < 1.5 * side["lower_quartile"] for side in metric["seconds"].values())
+        assert metric["verdict"] in (["unclear"] if limited else ["worse"] if steady else ["worse", "unclear"]), metric
+        assert metric["verdict"] != "worse" or comparison["verdict"] in ("worse", "mixed")
 
 
 def test_what_cannot_be_compared(api):

@@ -444,6 +444,18 @@ static void what_the_client_limits_is_unclear(void **state)
     cJSON_Delete(comparison);
 }
 
+static void what_the_client_did_not_send_is_unclear(void **state)
+{
+    (void)state;
+    cJSON *b = run_of(20, 1000, 2000);
+    cJSON_AddBoolToObject(cJSON_AddObjectToObject(result_of(b), "engine"), "saturated", true);
+    cJSON_AddNumberToObject(result_of(b), "dropped", 500);
+    cJSON *comparison = compare(run_of(20, 1000, 2000), b);
+    assert_string_equal(text_of(metric_of(comparison, "failed_percent"), "verdict"), "unclear");
+    assert_non_null(strstr(why_of(comparison, "failed_percent"), "the client was the limit"));
+    cJSON_Delete(comparison);
+}
+
 static void refuses_what_is_no_run(void **state)
 {
     (void)state;
@@ -501,6 +513,7 @@ int main(void)
         cmocka_unit_test(says_in_what_the_plans_differ),
         cmocka_unit_test(figures_that_are_missing_are_unknown),
         cmocka_unit_test(what_the_client_limits_is_unclear),
+        cmocka_unit_test(what_the_client_did_not_send_is_unclear),
         cmocka_unit_test(refuses_what_is_no_run),
     };
     return cmocka_run_group_tests_name("load compare", tests, NULL, NULL);

@@ -231,12 +231,18 @@ static void writes_values_with_their_units(void **state)
     struct threshold t = threshold_of("p99<10ms");
     threshold_format(&t, 1.914, text);
     assert_string_equal(text, "1.91 ms");
+    threshold_format(&t, 0.054, text); /* misses 50us, and is seen to */
+    assert_string_equal(text, "0.054 ms");
     t = threshold_of("errors<0.1%");
     threshold_format(&t, 0.02, text);
     assert_string_equal(text, "0.02 %");
+    threshold_format(&t, 0.0042, text);
+    assert_string_equal(text, "0.0042 %");
     t = threshold_of("rate>10");
     threshold_format(&t, 4998.2, text);
     assert_string_equal(text, "4998/s");
+    threshold_format(&t, 0.4, text);
+    assert_string_equal(text, "0.40/s");
     t = threshold_of("dropped<=0");
     threshold_format(&t, 3, text);
     assert_string_equal(text, "3");

@@ -7,14 +7,16 @@
 #include "core/memory.h"
 #include "supervisor/cli/frame/view.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define TRIES 10
 #define AGAIN_MS 200
-#define ENDED (-2) /* no exit code: the farm has said that it stops */
-#define MOVED (-3) /* or that another farmd takes over */
+#define SILENT_TRIES 2 /* a farm that takes connections and says nothing on them hangs; each is long */
+#define ENDED (-2)     /* no exit code: the farm has said that it stops */
+#define MOVED (-3)     /* or that another farmd takes over */
 
 struct following {
     client_event_fn *on_event;
@@ -41,14 +43,16 @@ int following_run(struct client *client, const char *target, client_event_fn *ea
     struct following following = {.on_event = each, .data = data};
     const struct client_question question = {.target = target};
     bool once_connected = false;
-    unsigned tries = 0;
+    unsigned tries = 0, silent = 0;
     int code;
     for (;;) {
         following.connected = false;
         code = client_follow(client, &question, following.last_id, on_event, &following, err);
         once_connected = once_connected || following.connected;
         tries = following.connected ? 0 : tries + 1;
-        bool again = code == MOVED || (code == CLI_UNREACHABLE && once_connected && tries < TRIES);
+        silent = code == CLI_UNREACHABLE && err->code == ETIMEDOUT ? silent + 1 : 0;
+        bool again =
+            code == MOVED || (code == CLI_UNREACHABLE && once_connected && tries < TRIES && silent < SILENT_TRIES);
         if (!again)
             break;
         if (client_sleep(client, AGAIN_MS) == CLI_INTERRUPTED) {

@@ -45,6 +45,17 @@ static void append_stages(const cJSON *stages, struct buffer *out)
         buffer_printf(out, "%s%.15g/s", stage == stages->child ? "" : ", ", view_number(stage, "rate", 0));
 }
 
+static void append_texts(const cJSON *list, struct buffer *out)
+{
+    struct buffer all = BUFFER_EMPTY;
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, list)
+        buffer_printf(&all, "%s%s", item == list->child ? "" : ", ", cJSON_IsString(item) ? item->valuestring : "?");
+    text_append(out, all.data, VALUE_COLUMNS);
+    buffer_done(&all);
+}
+
 static void append_value(const char *field, const cJSON *value, struct buffer *out)
 {
     if (!value || cJSON_IsNull(value) || (cJSON_IsArray(value) && !value->child))
@@ -55,6 +66,10 @@ static void append_value(const char *field, const cJSON *value, struct buffer *o
         buffer_printf(out, "%.15g", value->valuedouble);
     else if (strcmp(field, "stages") == 0)
         append_stages(value, out);
+    else if (strcmp(field, "body") == 0)
+        buffer_printf(out, "of %.15g bytes (%.8s)", view_number(value, "bytes", 0), view_text(value, "crc32"));
+    else if (cJSON_IsArray(value) && cJSON_IsString(value->child))
+        append_texts(value, out);
     else if (cJSON_IsArray(value) || cJSON_IsObject(value))
         buffer_printf(out, "%d of them", cJSON_GetArraySize(value));
     else
@@ -121,7 +136,7 @@ static void append_figure(struct table *table, const char *metric, double value)
     else if (strcmp(metric, "failed_percent") == 0)
         table_cell(table, PAINT_PLAIN, "%.2f", value);
     else
-        table_cell(table, PAINT_PLAIN, "%s", load_text_count(value, text));
+        table_cell(table, PAINT_PLAIN, "%s", load_text_rate(value, text));
 }
 
 static void append_metric(struct table *table, const char *title, const cJSON *metric)

@@ -160,11 +160,11 @@ static void append_counts(const cJSON *result, bool open, struct buffer *out)
     double requests = number(result, "requests");
 
     if (open)
-        snprintf(what, sizeof(what), "of %s/s asked", load_text_count(number(result, "asked_rate"), more));
+        snprintf(what, sizeof(what), "of %s/s asked", load_text_rate(number(result, "asked_rate"), more));
     else
         snprintf(what, sizeof(what), "answers per second");
     char rate[LOAD_TEXT + 4];
-    snprintf(rate, sizeof(rate), "%s/s", load_text_count(number(result, "achieved_rate"), text));
+    snprintf(rate, sizeof(rate), "%s/s", load_text_rate(number(result, "achieved_rate"), text));
     append_card(out, "", rate, what);
     append_card(out, "", load_text_count(number(result, "answered"), text), "answered");
     snprintf(what, sizeof(what), "failed, %.2f %%", requests > 0 ? 100 * failed / requests : 0);

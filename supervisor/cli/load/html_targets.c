@@ -62,6 +62,13 @@ static void append_count(struct buffer *out, const char *class, double value)
     buffer_printf(out, "<td class=\"%s\">%s</td>", class, load_text_count(value, text));
 }
 
+static void append_rate(struct buffer *out, const char *class, double value)
+{
+    char text[LOAD_TEXT];
+
+    buffer_printf(out, "<td class=\"%s\">%s</td>", class, load_text_rate(value, text));
+}
+
 static void append_time(struct buffer *out, const char *class, double us)
 {
     char text[PLOT_TEXT];
@@ -94,7 +101,7 @@ static void append_row(struct rows *rows, const cJSON *target)
     append_count(out, failed > 0 ? "bad" : "", failed);
     if (rows->open)
         append_count(out, "more", view_number(target, "dropped", 0));
-    append_count(out, "more", view_number(target, "achieved_rate", 0));
+    append_rate(out, "more", view_number(target, "achieved_rate", 0));
     append_time(out, "more", time_of(target, "p50_us"));
     append_p99(rows, time_of(target, "p99_us"));
     append_time(out, "more", time_of(target, "max_us"));

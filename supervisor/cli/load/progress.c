@@ -30,7 +30,7 @@ void load_progress_show(const struct load_moment *moment)
     fprintf(stderr, "\r\033[K%6s ", elapsed);
     if (moment->total_seconds > 0)
         put_bar(moment->seconds / moment->total_seconds);
-    fprintf(stderr, "  %s/s  p50 %s  p99 %s ms  failed %s", load_text_count(moment->rate, rate),
+    fprintf(stderr, "  %s/s  p50 %s  p99 %s ms  failed %s", load_text_rate(moment->rate, rate),
             load_text_ms(moment->p50_us, p50), load_text_ms(moment->p99_us, p99),
             load_text_count(moment->failed, failed));
     fflush(stderr);

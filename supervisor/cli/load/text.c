@@ -38,6 +38,14 @@ const char *load_text_count(double value, char text[LOAD_TEXT])
     return text;
 }
 
+const char *load_text_rate(double value, char text[LOAD_TEXT])
+{
+    if (value >= 9.5 || value < 0.005)
+        return load_text_count(value, text);
+    snprintf(text, LOAD_TEXT, "%.2g", value);
+    return text;
+}
+
 const char *load_text_ms(double us, char text[LOAD_TEXT])
 {
     double ms = us / 1000;
@@ -47,6 +55,14 @@ const char *load_text_ms(double us, char text[LOAD_TEXT])
 }
 
 /* --- what was asked --- */
+
+void load_text_seconds(double seconds, char text[24])
+{
+    if (seconds < 0.005)
+        snprintf(text, 24, "under 5 ms");
+    else
+        units_format_duration(text, llround(seconds * 1000));
+}
 
 static void append_seconds(struct buffer *out, double seconds)
 {
@@ -70,7 +86,7 @@ static void append_model(const cJSON *plan, struct buffer *out)
     }
     buffer_append_text(out, "open, ");
     cJSON_ArrayForEach(stage, stages) buffer_printf(out, "%s%s", stage == stages->child ? "" : ", then ",
-                                                    load_text_count(number(stage, "rate"), text));
+                                                    load_text_rate(number(stage, "rate"), text));
     buffer_printf(out, "/s %s", model);
 }
 
@@ -152,10 +168,11 @@ static void append_counts(bool open, const cJSON *result, struct buffer *out)
     if (number(result, "unfinished") > 0)
         buffer_printf(out, "%s cut at the end, ", load_text_count(number(result, "unfinished"), text));
     buffer_printf(out, "%s failed · ", load_text_count(number(result, "failed"), text));
-    append_seconds(out, number(result, "seconds"));
-    buffer_printf(out, " · %s/s", load_text_count(number(result, "achieved_rate"), text));
+    load_text_seconds(number(result, "seconds"), text);
+    buffer_printf(out, "%s · ", text);
+    buffer_printf(out, "%s/s", load_text_rate(number(result, "achieved_rate"), text));
     if (open)
-        buffer_printf(out, " of %s/s", load_text_count(number(result, "asked_rate"), text));
+        buffer_printf(out, " of %s/s", load_text_rate(number(result, "asked_rate"), text));
     buffer_append_char(out, '\n');
 }
 
@@ -287,7 +304,7 @@ static void append_targets(const struct output *output, const cJSON *result, str
         table_cell(table, PAINT_PLAIN, "%s", load_text_count(number(target, "answered"), text));
         table_cell(table, failed > 0 ? PAINT_BAD : PAINT_PLAIN, "%s", load_text_count(failed, text));
         table_cell(table, PAINT_PLAIN, "%s", load_text_count(number(target, "dropped"), text));
-        table_cell(table, PAINT_PLAIN, "%s", load_text_count(number(target, "achieved_rate"), text));
+        table_cell(table, PAINT_PLAIN, "%s", load_text_rate(number(target, "achieved_rate"), text));
         for (size_t i = 0; i < ARRAY_SIZE(KEYS); i++)
             table_cell(table, PAINT_PLAIN, "%s",
                        cJSON_IsObject(latency) ? load_text_ms(number(latency, KEYS[i]), text) : "-");

@@ -24,6 +24,10 @@ void load_text_circumstances(const struct cJSON *target, struct buffer *out);
 
 /* "50,000" */
 const char *load_text_count(double value, char text[LOAD_TEXT]);
+/* Of a rate, a small one with two figures: "14,519", "0.5" */
+const char *load_text_rate(double value, char text[LOAD_TEXT]);
+/* Of a time that a report tells in hundredths of a second: "10 s", "under 5 ms" */
+void load_text_seconds(double seconds, char text[24]);
 /* Of microseconds, in milliseconds with three figures: "0.213", "14.2", "203" */
 const char *load_text_ms(double us, char text[LOAD_TEXT]);
 

@@ -52,7 +52,7 @@ void draw_load_line(const struct scene *scene, struct canvas *canvas, int line)
     double failures = view_number(run, "failed", 0);
     column += canvas_printf(
         canvas, line, column, canvas->columns - column, PAINT_PLAIN, " %6s  %s/s  p50 %s  p99 %s ms", elapsed,
-        load_text_count(view_number(run, "achieved_rate", 0), rate), load_text_ms(view_number(run, "p50_us", 0), p50),
+        load_text_rate(view_number(run, "achieved_rate", 0), rate), load_text_ms(view_number(run, "p50_us", 0), p50),
         load_text_ms(view_number(run, "p99_us", 0), p99));
     canvas_printf(canvas, line, column, canvas->columns - column, failures > 0 ? PAINT_BAD : PAINT_PLAIN, "  failed %s",
                   load_text_count(failures, failed));

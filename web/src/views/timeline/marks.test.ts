@@ -17,4 +17,5 @@ it('puts what is close together into one mark, named by the worst', () => {
 it('leaves ordinary steps out', () => {
   expect(isWorthAMark(event(1, 'Ready', 1))).toBe(false);
   expect(isWorthAMark(event(1, 'Crashed', 1, true))).toBe(true);
+  expect(isWorthAMark(event(1, 'LoadTestEnded', null))).toBe(false); // a bar of its own
 });

@@ -17,8 +17,8 @@ const OF_THE_FARM = new Set([
   'FarmStarted', 'FarmReady', 'FarmStopping', 'Upgraded', 'Scaled', 'Reloaded', 'ReloadFailed', 'RollingRestart', 'LimitsChanged',
 ]);
 
-/** Ordinary steps of a life: shown only as part of what caused them. */
-const ORDINARY = new Set(['Started', 'Ready', 'Adopted', 'Healthy', 'BackOff']);
+/** Ordinary steps of a life: shown only as part of what caused them. Load tests are drawn by themselves. */
+const ORDINARY = new Set(['Started', 'Ready', 'Adopted', 'Healthy', 'BackOff', 'LoadTestStarted', 'LoadTestEnded']);
 
 export function isOfFarm(event: FarmEvent): boolean {
   return event.server_id === null || OF_THE_FARM.has(event.reason);
