@@ -154,7 +154,7 @@ const struct cli_verb verb_events = {
     .summary = "what happened to the servers and the farm; -f goes on with it",
     .details =
         "Oldest first: the time, a word for what happened, whom it happened to, a sentence. With SERVERS only theirs, "
-        "and not the farm's own. The last 4,096 are kept.\n\n" SELECTION_HELP,
+        "and not the farm's own. They outlive farmd: up to 100,000 of the last 30 days are kept.\n\n" SELECTION_HELP,
     .examples = (const struct cli_example[]){{"events", "the newest 50"},
                                              {"events 7 --since 10m", "all of one server's in ten minutes"},
                                              {"events -f --warnings", "only trouble, as it comes"},
