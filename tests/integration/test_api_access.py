@@ -1,5 +1,7 @@
 """Who may speak to the control plane: hosts, origins, tokens, listeners."""
 
+import re
+
 import pytest
 
 from api_client import Api
@@ -99,8 +101,10 @@ def test_a_token_is_asked_for(farms):
             assert "token" in answer.json()["detail"].lower()
     assert request(farm.port, "GET", "/api/servers", headers={"Authorization": f"bearer {TOKEN}"}).status == 200
     # what a browser loads by itself, and its preflights, carry no token
+    page = request(farm.dashboard_port, "GET", "/")
+    script = re.search(r'src="(/assets/[^"]+\.js)"', page.body.decode()).group(1)
     for port, path in ((farm.dashboard_port, "/"), (farm.port, "/docs"), (farm.port, "/openapi.json"),
-                       (farm.dashboard_port, "/assets/app.js")):
+                       (farm.dashboard_port, script)):
         assert request(port, "GET", path).status == 200
     preflight = request(farm.port, "OPTIONS", "/api/scale", headers={
         "Origin": "http://localhost:3000", "Access-Control-Request-Method": "POST",
