@@ -190,10 +190,12 @@ def pieces_ratio(one, other, seconds=WINDOW):
 
 
 def assert_ratio_near(one, other, wanted):
+    """Without its reservation, or that of the slice, it would be 1. On a machine that others use, what the scheduler makes of
+    weights may be a third off for minutes; the virtual machine holds it to a tenth."""
     seen = []
     for _ in range(TRIES):
         seen.append(round(pieces_ratio(one, other), 2))
-        if abs(seen[-1] / wanted - 1) <= (0.1 if UNDISTURBED else 0.3):
+        if abs(seen[-1] / wanted - 1) <= (0.1 if UNDISTURBED else 0.5):
             return
     raise AssertionError(f"{seen} of {wanted}")
 
