@@ -167,7 +167,8 @@ def test_peers_that_never_read(farm):
                     s.send(request * 20)
         assert farm.request("GET", "/api/servers").status == 200
         grown = process_kb(farm.process.pid, "VmRSS") - before
-        assert grown < 40 * 1024, f"{grown} KB for 50 peers"
+        # the sanitizer keeps up to 256 MB of what was freed to itself
+        assert grown < (300 if farmlib.SANITIZED else 40) * 1024, f"{grown} KB for 50 peers"
     assert farm.request("GET", "/api/servers").status == 200
 
 
