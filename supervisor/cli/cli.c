@@ -9,6 +9,8 @@
 #include "supervisor/config/names.h"
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,6 +38,15 @@ const struct cli_verb *cli_verb_of(char *const *words, int count, int *taken)
     }
     *taken = 1;
     return count > 0 ? cli_verb_find(words[0]) : NULL;
+}
+
+void cli_interrupted(void)
+{
+    sigset_t interrupt;
+
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &interrupt, NULL);
 }
 
 int cli_fail(int code, const char *fmt, ...)

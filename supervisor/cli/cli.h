@@ -100,6 +100,10 @@ int cli_main(int argc, char **argv);
 /* "farmd: <sentence>" to stderr. Returns `code`. */
 int cli_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Ctrl-C has ended the command, whose exit code is CLI_INTERRUPTED: one more of them doesn't end the process by the signal
+ * while it clears up. To be called before the handler goes. */
+void cli_interrupted(void);
+
 /* --- what a verb was called with; every value has been checked against its flag's row --- */
 
 struct cli_call {

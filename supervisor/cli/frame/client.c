@@ -97,6 +97,8 @@ void client_close(struct client *client)
     if (!client)
         return;
     http_client_free(client->http);
+    if (client->interrupted)
+        cli_interrupted();
     uv_close((uv_handle_t *)&client->interrupt, NULL);
     uv_close((uv_handle_t *)&client->timer, NULL);
     uv_run(&client->loop, UV_RUN_DEFAULT);

@@ -62,6 +62,8 @@ static void on_done(void *data, struct load_result *result)
     struct local *local = data;
 
     local->result = result;
+    if (local->interrupted)
+        cli_interrupted();
     uv_close((uv_handle_t *)&local->interrupt, NULL);
 }
 
