@@ -40,6 +40,7 @@ struct client {
     size_t current; /* of its addresses */
     struct http_client *http;
     bool interrupted, timed_out, done;
+    bool was_interrupted; /* before client_go_on */
     enum http_outcome outcome;
     struct client_answer answer;
     int local_error;
@@ -97,7 +98,7 @@ void client_close(struct client *client)
     if (!client)
         return;
     http_client_free(client->http);
-    if (client->interrupted)
+    if (client->interrupted || client->was_interrupted)
         cli_interrupted();
     uv_close((uv_handle_t *)&client->interrupt, NULL);
     uv_close((uv_handle_t *)&client->timer, NULL);
@@ -362,6 +363,7 @@ int client_follow(struct client *client, const struct client_question *question,
 
 void client_go_on(struct client *client)
 {
+    client->was_interrupted |= client->interrupted;
     client->interrupted = false;
 }
 
