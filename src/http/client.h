@@ -58,7 +58,7 @@ struct http_client_response {
 /* For 127.0.0.1 and `port`. */
 struct http_client *http_client_new(uv_loop_t *loop, uint16_t port);
 
-/* For any address; `authority` is what Host says ("build-box:8000"). */
+/* For any address, that of a Unix socket (with a path) too; `authority` is what Host says ("build-box:8000"). */
 struct http_client *http_client_new_at(uv_loop_t *loop, const struct sockaddr *address, const char *authority);
 
 /* One request in flight for a client; on_done is called exactly once and never from inside this call, unless the client is freed first

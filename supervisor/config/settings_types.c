@@ -330,6 +330,7 @@ const struct setting_type setting_boolean = {.noun = "a yes or no",
                                              PLAIN(boolean)};
 const struct setting_type setting_restart_policy = {ENUM(restart_policy_names)};
 const struct setting_type setting_restart_profile = {ENUM(restart_profile_names)};
+const struct setting_type setting_runtime_kind = {ENUM(runtime_kind_names)};
 const struct setting_type setting_enforce_mode = {ENUM(enforce_mode_names)};
 const struct setting_type setting_log_format = {ENUM(log_format_names)};
 const struct setting_type setting_log_level = {

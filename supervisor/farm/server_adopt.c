@@ -192,7 +192,7 @@ static void go_on_starting(struct server *server)
 {
     server_set_error(server, "starting");
     server_arm(server, server->group->start_timeout_ms);
-    if (server->group->command && !server->group->probes[PROBE_STARTUP].enabled)
+    if (!server_is_asked(server))
         server_event(server, EVENT_READY);
     else
         prober_adopted(server->prober);

@@ -89,6 +89,8 @@ void server_record(const struct server *server, struct state_server *out); /* fo
 
 /* server_run.c */
 void server_spawn(struct server *server);
+/* Whether it will be known when it serves: it says so, or a probe asks. Else it counts as ready when it runs. */
+bool server_is_asked(const struct server *server);
 void server_terminate(struct server *server);
 void server_kill(struct server *server);
 int server_freeze(struct server *server, struct error *err);

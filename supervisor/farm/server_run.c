@@ -106,6 +106,16 @@ static int start_process(struct server *server, struct error *err)
     return code;
 }
 
+static bool tells_ready(const struct server *server)
+{
+    return farm_runtime_ops(server->farm)->tells_ready && !server->group->command;
+}
+
+bool server_is_asked(const struct server *server)
+{
+    return tells_ready(server) || server->group->probes[PROBE_STARTUP].enabled;
+}
+
 static void begin_run(struct server *server)
 {
     struct server_private *own = server->own;
@@ -119,12 +129,16 @@ static void begin_run(struct server *server)
     server->health_error[0] = '\0';
 
     const struct runtime_ops *ops = farm_runtime_ops(server->farm);
-    events_add(farm_events(server->farm), REASON_STARTED, server->id, "%s is started (pid %d)", server->name,
-               (int)ops->pid(server->process));
+    pid_t pid = ops->pid(server->process);
+    if (pid > 0)
+        events_add(farm_events(server->farm), REASON_STARTED, server->id, "%s is started (pid %d)", server->name,
+                   (int)pid);
+    else
+        events_add(farm_events(server->farm), REASON_STARTED, server->id, "%s is started", server->name);
     sampler_run_began(server);
-    prober_start(server->prober, server->group->command == NULL);
+    prober_start(server->prober, tells_ready(server));
     /* Neither it nor a probe would ever say so. */
-    if (server->group->command && !server->group->probes[PROBE_STARTUP].enabled)
+    if (!server_is_asked(server))
         server_event(server, EVENT_READY);
 }
 

@@ -166,7 +166,8 @@ struct runtime_options {
 };
 
 struct runtime_ops {
-    const char *kind; /* "process" */
+    const char *kind; /* "process", "docker" */
+    bool tells_ready; /* on_ready comes for farm-worker; else the farm has to ask it over HTTP */
 
     /* Finds out what can be enforced here and makes the slice; what an earlier run of the same instance left in it stays
      * untouched. -EPERM when enforcement is required and impossible. */
@@ -221,8 +222,10 @@ struct runtime_ops {
     uint64_t (*start_time)(const struct runtime_process *process); /* ticks since boot, as in /proc/PID/stat */
 };
 
-/* Processes in cgroups on this machine. */
+/* Processes in cgroups on this machine; containers of a Docker Engine, found through DOCKER_HOST. */
 extern const struct runtime_ops runtime_process_ops;
+extern const struct runtime_ops runtime_docker_ops;
+const struct runtime_ops *runtime_of(enum runtime_kind kind);
 
 /* Who listens on a TCP port, as port_holder of the table above, found out here and now: before the loop runs. */
 void runtime_port_holder(uint16_t port, char *out, size_t size);

@@ -1,0 +1,267 @@
+/*
+ * The Engine's JSON, written and read. Everything that a container may not do is said here, in one place.
+ */
+#include "supervisor/runtime/docker/container.h"
+
+#include "core/json.h"
+#include "core/memory.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NANO 1e9
+#define SHARES_PER_CORE 1024.0
+#define SHARES_MIN 2.0
+#define SIGNAL_OFFSET 128
+#define SIGNAL_MAX 64
+#define FNV_BASIS UINT64_C(0xcbf29ce484222325)
+#define FNV_PRIME UINT64_C(0x100000001b3)
+
+/* --- writing --- */
+
+static void write_limits(struct json_writer *w, const struct limits *limits)
+{
+    double shares = limits->cpu_reservation * SHARES_PER_CORE;
+
+    json_member_int(w, "NanoCpus", (int64_t)(limits->cpu * NANO + 0.5));
+    json_member_uint(w, "Memory", limits->memory);
+    json_member_uint(w, "MemorySwap", limits->memory); /* the same: no swap on top */
+    json_member_uint(w, "MemoryReservation", limits->memory_reservation);
+    json_member_int(w, "CpuShares", (int64_t)(shares < SHARES_MIN ? SHARES_MIN : shares));
+    json_member_uint(w, "PidsLimit", limits->pids);
+}
+
+void container_compose_limits(const struct limits *limits, struct buffer *out)
+{
+    struct json_writer w = json_writer_to(out);
+
+    json_begin_object(&w);
+    write_limits(&w, limits);
+    json_end_object(&w);
+}
+
+static bool begins_with(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* Inside, every server has an address of its own and the same port. */
+static void write_environment(struct json_writer *w, const struct runtime_spec *spec)
+{
+    char text[32];
+
+    json_key(w, "Env");
+    json_begin_array(w);
+    for (char *const *entry = spec->envp; entry && *entry; entry++) {
+        if (!begins_with(*entry, "PORT=") && !begins_with(*entry, "SERVER_PORT=") && !begins_with(*entry, "PATH="))
+            json_string(w, *entry);
+    }
+    json_string(w, "PATH=" RUNTIME_DEFAULT_PATH);
+    snprintf(text, sizeof(text), "PORT=%d", CONTAINER_PORT);
+    json_string(w, text);
+    snprintf(text, sizeof(text), "SERVER_PORT=%d", CONTAINER_PORT);
+    json_string(w, text);
+    snprintf(text, sizeof(text), "PUBLIC_PORT=%u", spec->port);
+    json_string(w, text);
+    json_string(w, "SERVER_HOST=0.0.0.0");
+    json_end_array(w);
+}
+
+static void write_labels(struct json_writer *w, const struct runtime_spec *spec, const char *instance, uint64_t hash)
+{
+    char text[32];
+
+    json_key(w, "Labels");
+    json_begin_object(w);
+    json_member_string(w, CONTAINER_LABEL_INSTANCE, instance);
+    snprintf(text, sizeof(text), "%d", spec->id);
+    json_member_string(w, CONTAINER_LABEL_SERVER, text);
+    snprintf(text, sizeof(text), "%016" PRIx64, hash);
+    json_member_string(w, CONTAINER_LABEL_SPEC, text);
+    json_end_object(w);
+}
+
+static void write_port(struct json_writer *w, uint16_t port)
+{
+    char text[16];
+
+    json_key(w, "PortBindings");
+    json_begin_object(w);
+    snprintf(text, sizeof(text), "%d/tcp", CONTAINER_PORT);
+    json_key(w, text);
+    json_begin_array(w);
+    json_begin_object(w);
+    json_member_string(w, "HostIp", "127.0.0.1");
+    snprintf(text, sizeof(text), "%u", port);
+    json_member_string(w, "HostPort", text);
+    json_end_object(w);
+    json_end_array(w);
+    json_end_object(w);
+}
+
+static void write_words(struct json_writer *w, const char *key, const char *const *words)
+{
+    json_key(w, key);
+    json_begin_array(w);
+    for (; *words; words++)
+        json_string(w, *words);
+    json_end_array(w);
+}
+
+static void write_host_config(struct json_writer *w, const struct runtime_spec *spec)
+{
+    static const char *const all[] = {"ALL", NULL};
+    static const char *const options[] = {"no-new-privileges:true", NULL};
+
+    json_key(w, "HostConfig");
+    json_begin_object(w);
+    write_limits(w, &spec->limits);
+    write_words(w, "CapDrop", all);
+    write_words(w, "SecurityOpt", options);
+    json_member_bool(w, "ReadonlyRootfs", true);
+    json_member_string(w, "NetworkMode", CONTAINER_NETWORK);
+    write_port(w, spec->port);
+    json_key(w, "RestartPolicy"); /* farmd restarts, so that its profiles hold here too */
+    json_begin_object(w);
+    json_member_string(w, "Name", "no");
+    json_end_object(w);
+    json_key(w, "LogConfig"); /* farmd keeps the log; the Engine needs what came while farmd was away */
+    json_begin_object(w);
+    json_member_string(w, "Type", "json-file");
+    json_key(w, "Config");
+    json_begin_object(w);
+    json_member_string(w, "max-size", "3m");
+    json_member_string(w, "max-file", "1");
+    json_end_object(w);
+    json_end_object(w);
+    json_end_object(w);
+}
+
+void container_compose(const struct runtime_spec *spec, const char *instance, const char *image, uint64_t spec_hash,
+                       struct buffer *out)
+{
+    struct json_writer w = json_writer_to(out);
+    char port[16];
+
+    json_begin_object(&w);
+    json_member_string(&w, "Image", image);
+    json_member_string(&w, "Hostname", spec->name);
+    if (spec->user)
+        json_member_string(&w, "User", spec->user);
+    if (spec->argv)
+        write_words(&w, "Cmd", (const char *const *)spec->argv);
+    write_environment(&w, spec);
+    write_labels(&w, spec, instance, spec_hash);
+    snprintf(port, sizeof(port), "%d/tcp", CONTAINER_PORT);
+    json_key(&w, "ExposedPorts");
+    json_begin_object(&w);
+    json_key(&w, port);
+    json_begin_object(&w);
+    json_end_object(&w);
+    json_end_object(&w);
+    write_host_config(&w, spec);
+    json_end_object(&w);
+}
+
+static uint64_t mix(uint64_t hash, const char *text)
+{
+    for (const char *c = text ? text : ""; *c; c++)
+        hash = (hash ^ (unsigned char)*c) * FNV_PRIME;
+    return (hash ^ 0xff) * FNV_PRIME; /* "ab","c" is not "a","bc" */
+}
+
+uint64_t container_hash(const struct runtime_spec *spec, const char *image)
+{
+    char port[16];
+    uint64_t hash = mix(FNV_BASIS, image);
+
+    snprintf(port, sizeof(port), "%u", spec->port);
+    hash = mix(mix(mix(hash, port), spec->name), spec->user);
+    for (char *const *word = spec->argv; word && *word; word++)
+        hash = mix(hash, *word);
+    hash = mix(hash, "environment");
+    for (char *const *entry = spec->envp; entry && *entry; entry++) {
+        if (!begins_with(*entry, "SERVER_COUNT=")) /* of the farm, not of this server: a scale leaves it alone */
+            hash = mix(hash, *entry);
+    }
+    return hash != 0 ? hash : 1;
+}
+
+/* --- reading --- */
+
+static const cJSON *member(const cJSON *object, const char *key)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, key);
+}
+
+static void copy_text(const cJSON *item, char *out, size_t size)
+{
+    snprintf(out, size, "%s", cJSON_IsString(item) ? item->valuestring : "");
+}
+
+static double number(const cJSON *item)
+{
+    return cJSON_IsNumber(item) ? item->valuedouble : 0;
+}
+
+static void parse_labels(const cJSON *labels, struct container_state *state)
+{
+    const cJSON *server = member(labels, CONTAINER_LABEL_SERVER), *spec = member(labels, CONTAINER_LABEL_SPEC);
+
+    copy_text(member(labels, CONTAINER_LABEL_INSTANCE), state->instance, sizeof(state->instance));
+    long id = cJSON_IsString(server) ? strtol(server->valuestring, NULL, 10) : 0;
+    state->server = id > 0 && id <= SETTINGS_MAX_SERVERS ? (int)id : 0;
+    state->spec_hash = cJSON_IsString(spec) ? strtoull(spec->valuestring, NULL, 16) : 0;
+}
+
+static void parse_limits(const cJSON *host, struct limits *limits)
+{
+    *limits = (struct limits){
+        .cpu = number(member(host, "NanoCpus")) / NANO,
+        .memory = (uint64_t)number(member(host, "Memory")),
+        .cpu_reservation = number(member(host, "CpuShares")) / SHARES_PER_CORE,
+        .memory_reservation = (uint64_t)number(member(host, "MemoryReservation")),
+        .pids = (uint32_t)number(member(host, "PidsLimit")),
+    };
+}
+
+int container_parse(const cJSON *json, struct container_state *state, struct error *err)
+{
+    const cJSON *id = member(json, "Id"), *name = member(json, "Name"), *run = member(json, "State");
+
+    if (!cJSON_IsString(id) || strlen(id->valuestring) >= CONTAINER_ID_MAX || !cJSON_IsString(name) ||
+        !cJSON_IsObject(run))
+        return error_set(err, EPROTO, "the Docker Engine describes a container in a way that farmd does not know");
+    *state = (struct container_state){0};
+    copy_text(id, state->id, sizeof(state->id));
+    snprintf(state->name, sizeof(state->name), "%s", name->valuestring + (name->valuestring[0] == '/'));
+    parse_labels(member(member(json, "Config"), "Labels"), state);
+    parse_limits(member(json, "HostConfig"), &state->limits);
+    state->running = cJSON_IsTrue(member(run, "Running"));
+    state->paused = cJSON_IsTrue(member(run, "Paused"));
+    state->oom_killed = cJSON_IsTrue(member(run, "OOMKilled"));
+    state->pid = (pid_t)number(member(run, "Pid"));
+    state->exit_code = (int)number(member(run, "ExitCode"));
+    copy_text(member(run, "Error"), state->error, sizeof(state->error));
+    copy_text(member(run, "StartedAt"), state->started_at, sizeof(state->started_at));
+    return 0;
+}
+
+void container_exit(const struct container_state *state, struct runtime_exit *exit)
+{
+    int code = state->exit_code;
+    bool by_signal = code > SIGNAL_OFFSET && code <= SIGNAL_OFFSET + SIGNAL_MAX;
+
+    *exit = (struct runtime_exit){
+        .kind = by_signal ? RUNTIME_EXIT_SIGNAL : RUNTIME_EXIT_CODE,
+        .exit_code = by_signal ? 0 : code,
+        .signal = by_signal ? code - SIGNAL_OFFSET : 0,
+        .oom_killed = state->oom_killed,
+        .not_started = state->error[0] != '\0',
+    };
+    snprintf(exit->detail, sizeof(exit->detail), "%s", state->error);
+}

@@ -1,0 +1,198 @@
+/*
+ * The runtime of containers: opening, closing, and the vtable.
+ */
+#include "supervisor/runtime/docker/docker.h"
+
+#include "core/memory.h"
+#include "supervisor/runtime/process/port_holder.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_true(const cJSON *info, const char *key)
+{
+    return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(info, key));
+}
+
+/* What the Engine can enforce, by its own word; what a container has is read from its cgroup. */
+static int find_enforcement(struct runtime *runtime, enum enforce_mode enforce, struct error *err)
+{
+    const struct engine_call call = {.method = "GET", .path = "/info"};
+    cJSON *info = NULL;
+    int code = engine_ask(&runtime->address, &call, &info, err);
+
+    if (code < 0)
+        return code;
+    const cJSON *version = cJSON_GetObjectItemCaseSensitive(info, "CgroupVersion");
+    bool v2 = cJSON_IsString(version) && strcmp(version->valuestring, "2") == 0;
+    runtime->enforced = (struct runtime_enforced){.cpu = is_true(info, "CpuCfsQuota"),
+                                                  .memory = is_true(info, "MemoryLimit"),
+                                                  .pids = is_true(info, "PidsLimit")};
+    cJSON_Delete(info);
+    bool all = runtime->enforced.cpu && runtime->enforced.memory && runtime->enforced.pids;
+    snprintf(runtime->enforcement, sizeof(runtime->enforcement), "%s", v2 ? "cgroup2" : "cgroup1");
+    if (all)
+        return 0;
+    snprintf(runtime->warning, sizeof(runtime->warning),
+             "the Docker Engine cannot enforce all limits:%s%s%s are not in force\n"
+             "  fix: docker info names what it lacks; rootless Engines need cgroup v2 and delegation",
+             runtime->enforced.cpu ? "" : " CPU", runtime->enforced.memory ? "" : " memory",
+             runtime->enforced.pids ? "" : " processes");
+    return enforce == ENFORCE_REQUIRED ? error_set(err, EPERM, "%s", runtime->warning) : 0;
+}
+
+static int make_ready(struct runtime *runtime, const struct runtime_options *options, struct error *err)
+{
+    int code = engine_find(getenv("DOCKER_HOST"), &runtime->address, err);
+
+    if (code == 0)
+        code = engine_connect(&runtime->address, err);
+    if (code == 0)
+        code = find_enforcement(runtime, options->enforce, err);
+    if (code == 0)
+        code = image_ensure(runtime, err);
+    if (code == 0)
+        code = network_ensure(runtime, err);
+    if (code == 0)
+        code = kept_list(runtime, err);
+    return code;
+}
+
+static void forget_kept(struct runtime *runtime)
+{
+    struct kept_container *kept;
+
+    while ((kept = LIST_FIRST(&runtime->kept)))
+        kept_drop(kept);
+}
+
+static int open_runtime(struct runtime **result, const struct runtime_options *options, struct error *err)
+{
+    struct runtime *runtime = xcalloc(1, sizeof(*runtime));
+
+    runtime->loop = options->loop;
+    runtime->events = options->events;
+    runtime->farm = options->farm;
+    LIST_INIT(&runtime->kept);
+    LIST_INIT(&runtime->runs);
+    snprintf(runtime->instance, sizeof(runtime->instance), "%s", options->instance);
+    int code = make_ready(runtime, options, err);
+    if (code < 0) {
+        forget_kept(runtime);
+        free(runtime);
+        return code;
+    }
+    runtime->engine = engine_new(runtime->loop, &runtime->address);
+    runtime->feed = feed_new(runtime);
+    *result = runtime;
+    return 0;
+}
+
+/* Runs that are left have an owner that is gone: farmd hands over, or has given up. */
+static void close_runtime(struct runtime *runtime)
+{
+    struct runtime_process *run;
+    bool all_ended;
+
+    if (!runtime)
+        return;
+    all_ended = LIST_EMPTY(&runtime->runs);
+    feed_free(runtime->feed);
+    engine_free(runtime->engine);
+    while ((run = LIST_FIRST(&runtime->runs))) {
+        LIST_REMOVE(run, link);
+        docker_run_free(run);
+    }
+    if (all_ended)
+        kept_remove_all(runtime);
+    forget_kept(runtime);
+    free(runtime);
+}
+
+static const char *enforcement(const struct runtime *runtime)
+{
+    return runtime->enforcement;
+}
+
+static struct runtime_enforced enforced(const struct runtime *runtime)
+{
+    return runtime->enforced;
+}
+
+static const char *warning(const struct runtime *runtime)
+{
+    return *runtime->warning ? runtime->warning : NULL;
+}
+
+/* Labels find them again. */
+static size_t places(const struct runtime *runtime, const char *list[RUNTIME_MAX_PLACES])
+{
+    (void)runtime;
+    (void)list;
+    return 0;
+}
+
+static bool ending(const struct runtime *runtime)
+{
+    const struct runtime_process *run;
+
+    LIST_FOREACH(run, &runtime->runs, link)
+    {
+        if (run->state == RUN_ENDING)
+            return true;
+    }
+    return false;
+}
+
+static void port_holder(struct runtime *runtime, uint16_t port, void (*tell)(const char *holder, void *data),
+                        void *data)
+{
+    process_port_holder(runtime->loop, port, tell, data);
+}
+
+static pid_t pid(const struct runtime_process *run)
+{
+    return run->pid;
+}
+
+static uint64_t start_time(const struct runtime_process *run)
+{
+    return run->start_time;
+}
+
+/* They lie in the container, where nobody maps them. */
+static const struct counters *counters(const struct runtime_process *run)
+{
+    (void)run;
+    return NULL;
+}
+
+const struct runtime_ops runtime_docker_ops = {
+    .kind = "docker",
+    .open = open_runtime,
+    .close = close_runtime,
+    .enforcement = enforcement,
+    .enforced = enforced,
+    .warning = warning,
+    .adopt = docker_adopt,
+    .sweep = docker_sweep,
+    .places = places,
+    .start = docker_start,
+    .port_holder = port_holder,
+    .port_holder_known = process_port_holder_known,
+    .ending = ending,
+    .pid = pid,
+    .signal = docker_signal,
+    .kill = docker_kill,
+    .pause = docker_pause,
+    .resume = docker_resume,
+    .set_limits = docker_set_limits,
+    .limits_in_force = docker_limits_in_force,
+    .sample = docker_sample,
+    .pressure = docker_pressure,
+    .counters = counters,
+    .start_time = start_time,
+};
