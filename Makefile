@@ -73,7 +73,8 @@ LINK_WORKER := $(LINK_COMMON) $(if $(SANITIZE),-pie,-static -Wl,-z,norelro)
 library = $(if $(findstring /,$(shell $(CC) -print-file-name=lib$(1).a)),-l:lib$(1).a,-l$(2))
 UV_LIBS = $(call library,uv_a,uv) -lpthread -ldl -lrt
 FARMD_LIBS = $(call library,cgroup,cgroup) $(call library,cyaml,cyaml) $(call library,yaml,yaml) \
-             $(call library,seccomp,seccomp) -lcjson $(UV_LIBS) -lm
+             $(call library,seccomp,seccomp) $(call library,sqlite3,sqlite3) $(call library,ncursesw,ncursesw) \
+             $(call library,tinfo,tinfo) $(call library,z,z) -lcjson $(UV_LIBS) -lm
 WORKER_LIBS = $(UV_LIBS) -lm
 
 # ---- sources --------------------------------------------------------------------------------------------------------
@@ -113,12 +114,19 @@ UNIT_CHOSEN := $(filter $(addprefix $(OUT)/,$(basename $(wildcard tests/unit/tes
 TOOL_PROGRAMS := $(patsubst %.c,$(OUT)/%,$(TOOL_SOURCES))
 PRELOADS := $(patsubst %.c,$(OUT)/%.so,$(PRELOAD_SOURCES))
 
-# Files that go into farmd by .incbin: the compiler doesn't report them as dependencies.
-EMBEDDED := $(wildcard docs/openapi.json web/*.html web/*.css web/*.js web/*.svg web/dist/*)
+# Files that go into farmd by .incbin of a .S file: the compiler doesn't report them as dependencies.
+INCLUDED := $(wildcard supervisor/cli/load/*.css)
+
+# And by web/embed: the dashboard as `make web` has built it, else a small page.
+EMBEDDED := docs/openapi.json $(sort $(shell find web/fallback web/dist -type f ! -name '.*' 2>/dev/null))
+
+# What the dashboard is built from.
+WEB_SOURCES := $(sort $(shell find web -name node_modules -prune -o -name dist -prune -o -name fallback -prune \
+                              -o -type f ! -name embed -print 2>/dev/null))
 
 # ---- targets --------------------------------------------------------------------------------------------------------
 .PHONY: all build deps run test test-unit test-integration bench bench-load lint check-layers format check-format install \
-        uninstall clean docs help tests unit-tests lint-files objects test-vm vm-shell vm-programs
+        uninstall clean docs help tests unit-tests lint-files objects test-vm vm-shell vm-programs web web-built web-if-possible
 all: build
 
 build: $(PROGRAMS) ## build farmd and farm-worker (the default)
@@ -138,13 +146,39 @@ JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$$(nproc))
 
 # What `deps` installs didn't exist when this make read its files: a second one builds. `exec` leaves farmd alone in the
 # foreground, so that Ctrl-C reaches it.
-run: deps ## install what is missing, build and start ./farmd (ARGS='--servers 10')
+run: deps web-if-possible ## install what is missing, build and start ./farmd (ARGS='--servers 10')
 	@$(MAKE) --no-print-directory $(JOBS) build
 	@exec $(FARMD_RUN) $(ARGS)
 FARMD_RUN = $(if $(filter build,$(OUT)),./farmd,$(FARMD))
 
+# The dashboard is built by npm, whose stamps make the second time instant. The next `make` takes it into farmd.
+web: ## build the dashboard (npm), for the next build of farmd
+	@[ -f web/package.json ] || { echo 'farmd: web/ has no package.json: there is nothing to build' >&2; exit 1; }
+	@command -v npm >/dev/null || { echo 'farmd: the dashboard is built by npm: install it (apt-get install npm)' >&2; exit 1; }
+	@$(MAKE) --no-print-directory web-built
+
+# Without npm, or where it cannot fetch what it needs, farmd has a small page of its own.
+web-if-possible:
+	@if [ -f web/package.json ] && command -v npm >/dev/null; then \
+	    $(MAKE) --no-print-directory web-built || \
+	        echo 'farmd: the dashboard was not built (see above): http://localhost:3000 shows a small page instead' >&2; \
+	fi
+
+web-built: web/dist/.built
+	@:
+web/dist/.built: web/node_modules/.installed $(WEB_SOURCES) docs/openapi.json
+	$(call say,VITE,web/dist)
+	$(Q)cd web && npm run --silent build
+	@touch $@
+
+web/node_modules/.installed: web/package.json $(wildcard web/package-lock.json web/.npmrc)
+	$(call say,NPM,web/node_modules)
+	$(Q)cd web && npm ci --no-audit --no-fund --silent
+	@touch $@
+
 test: ## install what is missing, build and run every test
 	@.ci/install-deps build test
+	@$(MAKE) --no-print-directory web-if-possible
 	@$(MAKE) --no-print-directory $(JOBS) tests
 	@$(RUN_TESTS) unit layers integration
 
@@ -228,7 +262,7 @@ DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/farmd
 UNITDIR = $(DESTDIR)$(if $(filter /usr,$(PREFIX)),/usr/lib,$(PREFIX)/lib)/systemd/system
 MAN1 := $(wildcard docs/*.1)
 MAN5 := $(wildcard docs/*.5)
-DOC_FILES := $(wildcard docs/farm.yaml docs/settings.md docs/cli.md docs/CHANGELOG.md) README.md LICENSE
+DOC_FILES := docs/farm.yaml $(filter-out docs/contributing.md,$(wildcard docs/*.md)) README.md LICENSE
 
 docs: build ## write docs/cli.md and the commands' part of docs/farmd.1 from farmd's own tables
 	$(Q)$(FARMD) help --format markdown >docs/cli.md
@@ -241,7 +275,7 @@ install: build ## install under PREFIX (/usr/local), below DESTDIR
 	$(Q)install -m 755 $(WORKER) $(LIBEXECDIR)/farm-worker
 	$(Q)$(if $(MAN1),install -m 644 $(MAN1) $(MANDIR)/man1)
 	$(Q)$(if $(MAN5),install -m 644 $(MAN5) $(MANDIR)/man5)
-	$(Q)install -m 644 $(wildcard $(DOC_FILES)) $(DOCDIR)
+	$(Q)install -m 644 $(DOC_FILES) $(DOCDIR)
 	$(Q)sed 's|/usr/local/bin/|$(PREFIX)/bin/|g' docs/farmd.service >$(UNITDIR)/farmd.service
 	$(Q)chmod 644 $(UNITDIR)/farmd.service
 
@@ -293,7 +327,7 @@ $(1): $(2) | $(OUT)/.
 	$$(Q)rm -f $$@ && $$(AR) rcsD $$@ $$(filter %.o,$$^)
 endef
 $(eval $(call archive,$(LIBSRC),$(call objects,$(SRC_SOURCES)) $(LLHTTP_OBJECTS)))
-$(eval $(call archive,$(LIBSUPERVISOR),$(filter-out $(SUPERVISOR_MAIN),$(call objects,$(SUPERVISOR_SOURCES)))))
+$(eval $(call archive,$(LIBSUPERVISOR),$(OUT)/assets.o $(filter-out $(SUPERVISOR_MAIN),$(call objects,$(SUPERVISOR_SOURCES)))))
 $(eval $(call archive,$(LIBWORKER),$(filter-out $(WORKER_OWN),$(call objects,$(WORKER_SOURCES)))))
 $(eval $(call archive,$(LIBUNIT),$(call objects,$(UNIT_HELPERS))))
 
@@ -307,13 +341,28 @@ $(OUT)/%.o: %.c $(OUT)/flags
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) $(WARNINGS) -c -o $@ $<
 
-$(OUT)/%.o: %.S $(OUT)/flags $(EMBEDDED)
+$(OUT)/%.o: %.S $(OUT)/flags $(INCLUDED)
 	$(call say,AS,$<)
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) -Wa,-I.,--noexecstack -c -o $@ $<
 
+$(OUT)/assets.c: web/embed $(OUT)/embedded $(EMBEDDED)
+	$(call say,EMBED,$@)
+	$(Q)web/embed $(OUT)/assets >$@
+
+$(OUT)/assets.o: $(OUT)/assets.c $(OUT)/flags
+	$(call say,CC,$<)
+	$(Q)$(COMPILE) $(WARNINGS) -c -o $@ $<
+
 $(OUT)/.:
 	@mkdir -p $@
+
+# Other files than last time make another table: one that is gone is no newer than anything.
+ifneq ($(file <$(OUT)/embedded),$(EMBEDDED))
+.PHONY: $(OUT)/embedded
+endif
+$(OUT)/embedded: | $(OUT)/.
+	$(file >$@,$(EMBEDDED))@:
 
 # Other flags or another compiler than last time rebuild everything. Its content is compared at each start; the file is
 # touched only when that differs.

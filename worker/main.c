@@ -3,6 +3,7 @@
  */
 #include "core/clock.h"
 #include "core/memory.h"
+#include "core/streams.h"
 #include "worker/handlers.h"
 #include "worker/ready.h"
 #include "worker/worker.h"
@@ -53,8 +54,8 @@ static void say(const struct worker *worker, const char *fmt, ...)
 
 static void say_stopped(const struct worker *worker, const char *why)
 {
-    say(worker, "stopped%s: up %.1f s, %llu requests", why, worker_uptime_seconds(worker),
-        (unsigned long long)worker->requests);
+    say(worker, "stopped%s: up %.1f s, %llu request%s", why, worker_uptime_seconds(worker),
+        (unsigned long long)worker->requests, worker->requests == 1 ? "" : "s");
 }
 
 static void count_answer(struct counters *counters, int status, uint64_t duration_ns)
@@ -226,6 +227,7 @@ int main(int argc, char **argv)
 {
     struct error err;
 
+    streams_hold();
     if (worker_options_parse(argc, argv, &program.worker.options, &err) < 0) {
         log_error("farm-worker: %s", err.message);
         return EXIT_USAGE;

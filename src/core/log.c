@@ -6,6 +6,7 @@
 #include "core/buffer.h"
 #include "core/clock.h"
 #include "core/json.h"
+#include "core/streams.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -40,10 +41,9 @@ static bool colour;
 
 void log_setup(enum log_level level, enum log_format format)
 {
-    const char *no_colour = getenv("NO_COLOR");
     least = level;
     chosen_format = format;
-    colour = !(no_colour && no_colour[0]) && isatty(STDERR_FILENO);
+    colour = streams_colour(STDERR_FILENO);
 }
 
 bool log_enabled(enum log_level level)

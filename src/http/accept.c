@@ -53,9 +53,9 @@ static int range_specificity(struct http_slice range, const char *type)
 
     if (http_slice_equal_nocase(range, type))
         return RANGE_EXACT;
-    if (http_slice_equal(range, "*/*"))
+    if (http_slice_equal(range, slash ? "*/*" : "*"))
         return RANGE_ANY;
-    if (range.length == major + 1 && range.data[major] == '*' && strncasecmp(range.data, type, major) == 0)
+    if (slash && range.length == major + 1 && range.data[major] == '*' && strncasecmp(range.data, type, major) == 0)
         return RANGE_TYPE;
     return RANGE_NONE;
 }
@@ -104,18 +104,33 @@ void http_accept_scan(struct http_slice line, const char *type, struct http_acce
     }
 }
 
-unsigned http_accept_quality(const struct http_request *request, const char *type)
+/* Looks at all lines of the header `name`; false when there is none. */
+static bool scan_all(const struct http_request *request, const char *name, const char *wanted,
+                     struct http_accept *found)
 {
     unsigned count = http_request_header_count(request);
-    struct http_accept found = {0};
     bool any = false;
 
     for (unsigned i = 0; i < count; i++) {
         struct http_header header = http_request_header_at(request, i);
-        if (!http_slice_equal_nocase(header.name, "Accept"))
+        if (!http_slice_equal_nocase(header.name, name))
             continue;
         any = true;
-        http_accept_scan(header.value, type, &found);
+        http_accept_scan(header.value, wanted, found);
     }
-    return any ? found.quality : QUALITY_ONE;
+    return any;
+}
+
+unsigned http_accept_quality(const struct http_request *request, const char *type)
+{
+    struct http_accept found = {0};
+
+    return scan_all(request, "Accept", type, &found) ? found.quality : QUALITY_ONE;
+}
+
+bool http_accept_gzip(const struct http_request *request)
+{
+    struct http_accept found = {0};
+
+    return scan_all(request, "Accept-Encoding", "gzip", &found) && found.quality > 0;
 }

@@ -1,10 +1,12 @@
 /*
- * Content negotiation by the Accept header (RFC 9110, 12.5.1): how much a client wants a media type.
+ * Content negotiation by the Accept headers (RFC 9110, 12.5): how much a client wants a media type, whether it takes gzip.
  */
 #ifndef HTTP_ACCEPT_H
 #define HTTP_ACCEPT_H
 
 #include "http/server.h"
+
+#include <stdbool.h>
 
 /* Of one media type while Accept lines are looked at: the quality that the most specific range so far gives it. */
 struct http_accept {
@@ -17,5 +19,8 @@ void http_accept_scan(struct http_slice line, const char *type, struct http_acce
 
 /* The quality of `type` for a request in thousandths, over all its Accept lines; 1000 when it has none. */
 unsigned http_accept_quality(const struct http_request *request, const char *type);
+
+/* Whether the request takes an answer with `Content-Encoding: gzip` (RFC 9110, 12.5.3). */
+bool http_accept_gzip(const struct http_request *request);
 
 #endif

@@ -139,6 +139,13 @@ static bool is_same_origin(struct http_request *request, struct http_slice origi
     return false;
 }
 
+bool access_is_own_page(struct http_request *request)
+{
+    struct http_slice origin;
+
+    return !http_request_header(request, "Origin", &origin) || is_same_origin(request, origin);
+}
+
 static bool admit_origin(const struct settings *settings, struct http_request *request)
 {
     struct http_cors cors = {.origins = (const char *const *)settings->allowed_origins};
@@ -153,17 +160,34 @@ static bool admit_origin(const struct settings *settings, struct http_request *r
     return http_cors_admit(&cors, request);
 }
 
-/* What a browser fetches by itself, without our script to add a header; nothing in it is about the farm. */
+/* What a browser fetches by itself, without our script to add a header (nothing in it is about the farm), and where it
+ * shows the token. */
 static bool is_public(const struct http_request *request)
 {
     struct http_slice path = http_request_path(request);
-    static const char ASSETS[] = "/assets/";
+    static const char *const PAGES[] = {"/", "/docs", "/openapi.json", "/api/session"};
+    static const char *const FOLDERS[] = {"/docs/", "/assets/"};
 
-    return http_slice_equal(path, "/") || http_slice_equal(path, "/docs") || http_slice_equal(path, "/openapi.json") ||
-           (path.length > sizeof(ASSETS) - 1 && memcmp(path.data, ASSETS, sizeof(ASSETS) - 1) == 0);
+    for (size_t i = 0; i < ARRAY_SIZE(PAGES); i++) {
+        if (http_slice_equal(path, PAGES[i]))
+            return true;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(FOLDERS); i++) {
+        size_t length = strlen(FOLDERS[i]);
+        if (path.length >= length && memcmp(path.data, FOLDERS[i], length) == 0)
+            return true;
+    }
+    return false;
 }
 
-static bool admit_token(const struct settings *settings, struct http_request *request)
+/* Any page of this machine may ask with a token that it knows; a browser adds a cookie for pages of other ports too, so
+ * that one counts only for farmd's own. */
+static bool admit_cookie(const struct settings *settings, struct sessions *sessions, struct http_request *request)
+{
+    return access_is_own_page(request) && sessions_admit(sessions, settings->token, request);
+}
+
+static bool admit_token(const struct settings *settings, struct sessions *sessions, struct http_request *request)
 {
     static const char SCHEME[] = "Bearer ";
     size_t skip = sizeof(SCHEME) - 1;
@@ -178,12 +202,14 @@ static bool admit_token(const struct settings *settings, struct http_request *re
         if (access_token_equal(settings->token, (struct http_slice){value.data + skip, value.length - skip}))
             return true;
     }
+    if (admit_cookie(settings, sessions, request))
+        return true;
     http_respond_header(request, "WWW-Authenticate", "Bearer realm=\"farmd\"");
     http_respond_problem(request, 401, "A token is needed: send it as \"Authorization: Bearer <token>\"");
     return false;
 }
 
-bool access_admit(const struct settings *settings, struct http_request *request)
+bool access_admit(const struct settings *settings, struct sessions *sessions, struct http_request *request)
 {
-    return admit_host(settings, request) && admit_origin(settings, request) && admit_token(settings, request);
+    return admit_host(settings, request) && admit_origin(settings, request) && admit_token(settings, sessions, request);
 }

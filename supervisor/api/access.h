@@ -6,13 +6,18 @@
 #define SUPERVISOR_API_ACCESS_H
 
 #include "http/server.h"
+#include "supervisor/api/session.h"
 #include "supervisor/config/settings.h"
 
 #include <stdbool.h>
 #include <sys/socket.h>
 
 /* True: go on. False: the request was answered here (421, 403, 401, or a preflight). */
-bool access_admit(const struct settings *settings, struct http_request *request);
+bool access_admit(const struct settings *settings, struct sessions *sessions, struct http_request *request);
+
+/* Whether the request comes from no other page than farmd's own: it names no Origin (no browser that changes anything
+ * leaves it out), or this very host and port. The Host has been checked. */
+bool access_is_own_page(struct http_request *request);
 
 /* --- the single questions, for tests --- */
 

@@ -9,6 +9,7 @@
 #include "http/problem.h"
 #include "supervisor/api/access.h"
 #include "supervisor/api/internal.h"
+#include "supervisor/api/live.h"
 #include "supervisor/api/reply.h"
 #include "supervisor/api/routes.h"
 #include "supervisor/api/stream.h"
@@ -31,8 +32,10 @@ struct api *api_ref(struct api *api)
 
 void api_unref(struct api *api)
 {
-    if (--api->references == 0)
-        free(api);
+    if (--api->references > 0)
+        return;
+    sessions_free(api->sessions);
+    free(api);
 }
 
 struct api *api_of(const struct http_match *match)
@@ -94,7 +97,7 @@ static void on_request(struct http_request *request, void *data)
     struct api_listener *listener = data;
 
     http_respond_header(request, "X-Content-Type-Options", "nosniff");
-    if (access_admit(farm_settings(listener->api->farm), request))
+    if (access_admit(farm_settings(listener->api->farm), listener->api->sessions, request))
         http_router_dispatch(ROUTES, ROUTES_COUNT, request, listener);
 }
 
@@ -189,14 +192,19 @@ static void take_sockets(struct api *api, const struct api_socket *sockets, size
     }
 }
 
-int api_new(struct farm *farm, const struct api_socket *sockets, size_t count, struct api **api, struct error *err)
+int api_new(struct farm *farm, struct history *history, const struct api_socket *sockets, size_t count,
+            struct api **api, struct error *err)
 {
     const struct settings *settings = farm_settings(farm);
     struct api *made = xcalloc(1, sizeof(*made));
 
     made->farm = farm;
+    made->history = history;
     made->references = 1;
     made->memory.limit = API_MEMORY;
+    load_tests_init(&made->tests);
+    made->live = live_new(made);
+    made->sessions = sessions_new();
     made->control.api = made;
     made->dashboard = (struct api_listener){.api = made, .is_dashboard = true};
     take_sockets(made, sockets, count);
@@ -232,22 +240,54 @@ static void on_listener_drained(void *data)
 void api_farm_stopping(struct api *api)
 {
     load_tests_stop(api);
+    load_tests_cancel_all(&api->tests);
 }
 
-void api_drain(struct api *api, unsigned timeout_ms, void (*on_drained)(void *data), void *data)
+static void drain_listeners(struct api *api)
 {
     struct http_server *servers[] = {api->control.server, api->dashboard.server};
 
     streams_end(api, "farmd has stopped");
-    api->on_drained = on_drained;
-    api->on_drained_data = data;
     /* Counted before the first is told, for it may be drained at once. */
     for (size_t i = 0; i < ARRAY_SIZE(servers); i++)
         api->draining += servers[i] != NULL;
     for (size_t i = 0; i < ARRAY_SIZE(servers); i++) {
         if (servers[i] != NULL)
-            http_server_drain(servers[i], timeout_ms, on_listener_drained, api);
+            http_server_drain(servers[i], api->drain_ms, on_listener_drained, api);
     }
+}
+
+static void on_last_tests_closed(uv_handle_t *timer)
+{
+    api_unref(timer->data);
+}
+
+static void on_last_tests(uv_timer_t *timer)
+{
+    struct api *api = timer->data;
+
+    api->waits_for_tests = false;
+    uv_close((uv_handle_t *)timer, on_last_tests_closed);
+    drain_listeners(api);
+}
+
+/* In a turn of its own: a listener may be drained at once, and the API be gone then. */
+void api_tests_ended(struct api *api)
+{
+    if (api->waits_for_tests)
+        uv_timer_start(&api->last_tests, on_last_tests, 0, 0);
+}
+
+/* Load tests were told to end when the farm began to stop; those that follow them hear of it. */
+void api_drain(struct api *api, unsigned timeout_ms, void (*on_drained)(void *data), void *data)
+{
+    api->on_drained = on_drained;
+    api->on_drained_data = data;
+    api->drain_ms = timeout_ms;
+    api->waits_for_tests = true;
+    api->last_tests.data = api_ref(api);
+    uv_timer_init(farm_loop(api->farm), &api->last_tests);
+    uv_timer_start(&api->last_tests, on_last_tests, api->tests.running > 0 ? timeout_ms : 0, 0);
 }
 
 void api_free(struct api *api)
@@ -257,5 +297,7 @@ void api_free(struct api *api)
     streams_end(api, NULL);
     http_server_free(steal(&api->control.server));
     http_server_free(steal(&api->dashboard.server));
+    load_tests_done(&api->tests);
+    live_free(steal(&api->live));
     api_unref(api);
 }

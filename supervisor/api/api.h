@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct api;
+struct history;
 
 /* A socket of one of the two listeners, on its way from a farmd to the one that takes its place. */
 struct api_socket {
@@ -23,8 +24,9 @@ struct api_socket {
 
 /* Listens where the farm's settings say. A taken API port is an error whose message names the holder; a taken dashboard
  * port is one warning in the log, and the rest goes on. `sockets` (none: NULL, 0) come from an earlier farmd: a listener
- * that has some listens nowhere else. */
-int api_new(struct farm *farm, const struct api_socket *sockets, size_t count, struct api **api, struct error *err);
+ * that has some listens nowhere else. The history (NULL: there is none) must outlive the API. */
+int api_new(struct farm *farm, struct history *history, const struct api_socket *sockets, size_t count,
+            struct api **api, struct error *err);
 
 uint16_t api_port(const struct api *api);
 uint16_t api_dashboard_port(const struct api *api); /* 0: there is no dashboard listener */

@@ -12,6 +12,7 @@
 #include "supervisor/api/targets.h"
 #include "supervisor/api/view.h"
 
+#include <cjson/cJSON.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -118,6 +119,20 @@ static void refuse(struct ask *ask)
     uv_timer_start(&ask->verdict, on_verdict, 0, 0);
 }
 
+/* "HTTP 503: cannot hold 400 MB", or "HTTP 503" alone where there is no sentence or none is wanted. */
+static void set_status_error(const struct ask *ask, struct ask_entry *entry,
+                             const struct http_client_response *response)
+{
+    bool fit = ask->tells_detail && json_check(response->body, response->body_length, ASK_MAX_DEPTH, NULL) == 0;
+    cJSON *problem = fit ? cJSON_ParseWithLength(response->body, response->body_length) : NULL;
+    const cJSON *detail = cJSON_GetObjectItemCaseSensitive(problem, "detail");
+    bool told = cJSON_IsString(detail) && detail->valuestring[0] != '\0';
+
+    snprintf(entry->error, sizeof(entry->error), "HTTP %d%s%.160s", response->status, told ? ": " : "",
+             told ? detail->valuestring : "");
+    cJSON_Delete(problem);
+}
+
 static void on_answer(void *data, size_t index, const struct http_client_response *response)
 {
     struct ask *ask = data;
@@ -134,7 +149,7 @@ static void on_answer(void *data, size_t index, const struct http_client_respons
     else if (response->outcome != HTTP_OK)
         set_error(entry, http_outcome_text(response->outcome));
     else if (response->status != 200)
-        snprintf(entry->error, sizeof(entry->error), "HTTP %d", response->status);
+        set_status_error(ask, entry, response);
     else
         keep_answer(entry, response);
     entry->reset = response->outcome == HTTP_RESET;

@@ -33,6 +33,7 @@ struct ask {
     /* The question; its strings live in the fields below or are constants. */
     struct http_client_request request;
     char *target, *headers, *body; /* owned, may be NULL */
+    bool tells_detail;             /* errors of a status carry the server's own sentence behind it */
     size_t parallel;
     size_t room; /* bytes that the answers may still take */
     int64_t began_ms;

@@ -30,6 +30,10 @@ void api_under_way(const struct api *api, struct http_under_way *under_way)
     unsigned count = under_way->count + other.count;
     if (other.count > 0 && other.oldest_ms >= under_way->oldest_ms)
         *under_way = other;
+    load_tests_under_way(&api->tests, &other);
+    count += other.count;
+    if (other.count > 0 && other.oldest_ms >= under_way->oldest_ms)
+        *under_way = other;
     under_way->count = count;
 }
 

@@ -9,6 +9,7 @@
 #include "http/router.h"
 #include "http/server.h"
 #include "supervisor/api/api.h"
+#include "supervisor/api/load_tests.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,6 +31,7 @@ struct api_listener {
 /* Work that outlives its request holds a reference, so that its last callback finds the counts it must lower. */
 struct api {
     struct farm *farm;
+    struct history *history; /* NULL: there is none */
     struct api_listener control;
     struct api_listener dashboard;
     struct budget memory;
@@ -37,10 +39,18 @@ struct api {
     unsigned fanouts;
     unsigned load_tests;
     unsigned load_connections;
-    LIST_HEAD(load_list, load) loads; /* tests under way */
+    unsigned comparisons;
+    LIST_HEAD(load_list, load) loads; /* of /api/load-test, under way */
+    struct load_tests tests;          /* of /api/load-tests */
+    unsigned page_reads;              /* files on their way from --web-dir */
     unsigned streams;
     LIST_HEAD(stream_list, stream) open_streams;
-    unsigned draining; /* listeners that have not drained yet */
+    struct live *live;
+    struct sessions *sessions;
+    unsigned drain_ms;
+    bool waits_for_tests;  /* before the listeners are drained */
+    uv_timer_t last_tests; /* the end of that */
+    unsigned draining;     /* listeners that have not drained yet */
     void (*on_drained)(void *data);
     void *on_drained_data;
 };
@@ -61,6 +71,9 @@ bool api_may_change(struct http_request *request, const struct api *api);
 bool api_begin_fanout(struct http_request *request, struct api *api);
 void api_end_fanout(struct api *api);
 
+/* None of /api/load-tests runs any more. */
+void api_tests_ended(struct api *api);
+
 /* Ends the load tests under way; each answers with what it has counted. */
 void load_tests_stop(struct api *api);
 
@@ -78,7 +91,9 @@ api_handler actions_many;
 api_handler logs_get;
 api_handler logs_list;
 api_handler history_get;
+api_handler history_list;
 api_handler events_list;
+api_handler live_get;
 api_handler health_get;
 api_handler metrics_get;
 api_handler scale_post;
@@ -86,11 +101,16 @@ api_handler rolling_post;
 api_handler broadcast_post;
 api_handler simulate_post;
 api_handler load_test_post;
-api_handler page_docs;
-api_handler page_openapi;
-api_handler page_asset;
+api_handler load_tests_list;
+api_handler load_tests_post;
+api_handler load_tests_get;
+api_handler load_tests_delete;
+api_handler load_tests_compare;
+api_handler session_post;
+api_handler session_delete;
+api_handler page_get;
 
-void page_dashboard(struct http_request *request);
+void page_dashboard(struct http_request *request, struct api *api);
 void metrics_prometheus(struct http_request *request, struct api *api);
 
 #endif

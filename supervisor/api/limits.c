@@ -50,7 +50,8 @@ static int read_memory(const struct body *body, const char *key_mb, const char *
     return 1;
 }
 
-/* Changes what the body names. Returns how many fields it named, or -EINVAL. */
+/* Changes what the body names, and a reservation that it doesn't name follows its limit down, as in the settings.
+ * Returns how many fields it named, or -EINVAL. */
 static int read_limits(const struct body *body, struct limits *limits, struct error *err)
 {
     int64_t pids = limits->pids;
@@ -58,12 +59,16 @@ static int read_limits(const struct body *body, struct limits *limits, struct er
 
     if ((rc = body_number(body, "cpu", LIMITS_MIN_CPU, LIMITS_MAX_CPU, &limits->cpu, err)) < 0)
         return rc;
+    if (limits->cpu_reservation > limits->cpu)
+        limits->cpu_reservation = limits->cpu;
     found += rc;
     if ((rc = body_number(body, "cpu_reservation", 0, LIMITS_MAX_CPU, &limits->cpu_reservation, err)) < 0)
         return rc;
     found += rc;
     if ((rc = read_memory(body, "memory_mb", "memory", LIMITS_MIN_MEMORY, &limits->memory, err)) < 0)
         return rc;
+    if (limits->memory_reservation > limits->memory)
+        limits->memory_reservation = limits->memory;
     found += rc;
     if ((rc = read_memory(body, "memory_reservation_mb", "memory_reservation", 0, &limits->memory_reservation, err)) <
         0)

@@ -27,12 +27,28 @@ static void write_answer(const struct many *many, struct buffer *out)
 
 /* --- followed --- */
 
+/* {"total": 50}, so that whoever waits can be told how far it is. False when the reader has to be waited for. */
+static bool send_begin(struct many *many, struct buffer *out)
+{
+    struct json_writer w = json_writer_to(out);
+
+    json_begin_object(&w);
+    json_member_uint(&w, "total", results_count(many->results));
+    json_end_object(&w);
+    return stream_send(&many->stream, NULL, "begin", out);
+}
+
 static void send_results(struct stream *stream)
 {
     struct many *many = many_of(stream);
     struct buffer out = BUFFER_EMPTY;
     struct json_writer w;
 
+    if (!many->begun) {
+        many->begun = true;
+        if (!send_begin(many, &out))
+            return;
+    }
     for (;;) {
         w = json_writer_to(&out);
         if (!results_take(many->results, &w))

@@ -17,6 +17,7 @@ struct many {
     struct stream stream;
     struct results *results;
     bool follow, held, streaming, done;
+    bool begun; /* the reader knows how many there are */
     /* The members of the answer in front of the results; from inside many_done and later. */
     void (*write_head)(const struct many *many, struct json_writer *w);
 };

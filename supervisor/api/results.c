@@ -43,6 +43,11 @@ void results_free(struct results *results)
     free(results);
 }
 
+size_t results_count(const struct results *results)
+{
+    return results->count;
+}
+
 static int compare(const void *key, const void *entry)
 {
     int wanted = *(const int *)key, here = ((const struct result *)entry)->server_id;

@@ -14,6 +14,7 @@ struct results;
 
 struct results *results_new(const int *ids, size_t count); /* ascending; copied */
 void results_free(struct results *results);
+size_t results_count(const struct results *results); /* of the servers, not of those that are known */
 
 /* err NULL: success; ECANCELED: skipped; else the error. An id that is not among them is ignored. */
 void results_set(struct results *results, int server_id, const struct error *err);

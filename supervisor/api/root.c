@@ -32,7 +32,7 @@ void root_get(struct http_request *request, const struct http_match *match)
     struct json_writer w = json_writer_to(&out);
 
     if (listener->is_dashboard) {
-        page_dashboard(request);
+        page_dashboard(request, listener->api);
         return;
     }
     json_begin_object(&w);

@@ -8,9 +8,13 @@
 
 const struct http_route ROUTES[] = {
     {HTTP_METHOD_GET, "/", root_get},
-    {HTTP_METHOD_GET, "/docs", page_docs},
-    {HTTP_METHOD_GET, "/openapi.json", page_openapi},
-    {HTTP_METHOD_GET, "/assets/{name}", page_asset},
+    {HTTP_METHOD_GET, "/docs", page_get},
+    {HTTP_METHOD_GET, "/docs/", page_get},
+    {HTTP_METHOD_GET, "/docs/{name}", page_get},
+    {HTTP_METHOD_GET, "/openapi.json", page_get},
+    {HTTP_METHOD_GET, "/assets/{name}", page_get},
+    {HTTP_METHOD_POST, "/api/session", session_post},
+    {HTTP_METHOD_DELETE, "/api/session", session_delete},
     {HTTP_METHOD_GET, "/api/servers", servers_list},
     {HTTP_METHOD_PATCH, "/api/servers", servers_patch_many},
     {HTTP_METHOD_POST, "/api/servers/action", actions_many},
@@ -20,7 +24,9 @@ const struct http_route ROUTES[] = {
     {HTTP_METHOD_GET, "/api/servers/{id}/logs", logs_get},
     {HTTP_METHOD_GET, "/api/servers/{id}/history", history_get},
     {HTTP_METHOD_GET, "/api/logs", logs_list},
+    {HTTP_METHOD_GET, "/api/history", history_list},
     {HTTP_METHOD_GET, "/api/events", events_list},
+    {HTTP_METHOD_GET, "/api/stream", live_get},
     {HTTP_METHOD_GET, "/api/health", health_get},
     {HTTP_METHOD_GET, "/api/metrics", metrics_get},
     {HTTP_METHOD_POST, "/api/scale", scale_post},
@@ -28,6 +34,11 @@ const struct http_route ROUTES[] = {
     {HTTP_METHOD_POST, "/api/broadcast", broadcast_post},
     {HTTP_METHOD_POST, "/api/simulate-load", simulate_post},
     {HTTP_METHOD_POST, "/api/load-test", load_test_post},
+    {HTTP_METHOD_GET, "/api/load-tests", load_tests_list},
+    {HTTP_METHOD_POST, "/api/load-tests", load_tests_post},
+    {HTTP_METHOD_GET, "/api/load-tests/compare", load_tests_compare},
+    {HTTP_METHOD_GET, "/api/load-tests/{id}", load_tests_get},
+    {HTTP_METHOD_DELETE, "/api/load-tests/{id}", load_tests_delete},
 };
 
 const size_t ROUTES_COUNT = ARRAY_SIZE(ROUTES);

@@ -97,6 +97,7 @@ static void simulate(struct http_request *request, const struct call *call, cons
     for (size_t i = 0; i < count; i++)
         ask->entries[i].server_id = ids[i];
     ask->parallel = count;
+    ask->tells_detail = true;
     ask->target = xasprintf("/simulate-load?cpu_duration=%.3f&memory_mb=%" PRId64, cpu_duration, memory_mb);
     ask->request.method = "POST";
     ask->request.target = ask->target;

@@ -11,7 +11,9 @@
 #include "http/sse.h"
 #include "supervisor/api/internal.h"
 
+#include <linux/sockios.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 
 #define MAX_STREAMS 256
 
@@ -54,11 +56,40 @@ static void on_abort(struct reply *reply)
     close_stream((struct stream *)((char *)reply - offsetof(struct stream, reply)));
 }
 
-static void write_out(struct stream *stream, const struct buffer *text)
+static void write_bytes(struct stream *stream, const char *data, size_t length)
 {
     stream->sent_ms = clock_monotonic_ms();
-    if (!http_respond_write(stream->reply.request, text->data, text->length))
+    if (!http_respond_write(stream->reply.request, data, length))
         stream->behind = true;
+}
+
+static void write_piece(struct stream *stream, struct gzip_piece *piece)
+{
+    if (!stream->gzip) {
+        write_bytes(stream, piece->plain.data, piece->plain.length);
+        return;
+    }
+    gzip_piece_deflate(piece);
+    gzip_member_add(&stream->member, piece);
+    write_bytes(stream, piece->deflated.data, piece->deflated.length);
+}
+
+/* Empties the buffer. */
+static void write_out(struct stream *stream, struct buffer *text)
+{
+    struct gzip_piece piece = {.plain = *text};
+
+    *text = BUFFER_EMPTY;
+    write_piece(stream, &piece);
+    gzip_piece_done(&piece);
+}
+
+static void write_trailer(struct stream *stream)
+{
+    char trailer[GZIP_TRAILER_LENGTH];
+
+    gzip_member_trailer(&stream->member, trailer);
+    write_bytes(stream, trailer, sizeof(trailer));
 }
 
 void stream_end(struct stream *stream, const char *why)
@@ -77,7 +108,8 @@ void stream_end(struct stream *stream, const char *why)
         write_out(stream, &text);
     }
     buffer_done(&data);
-    buffer_done(&text);
+    if (stream->gzip && !stream->behind)
+        write_trailer(stream);
     reply_release(&stream->reply);
     if (stream->behind)
         http_respond_cut(request);
@@ -135,7 +167,6 @@ static void on_tick(uv_timer_t *tick)
     struct buffer text = BUFFER_EMPTY;
     sse_write_comment(&text);
     write_out(stream, &text);
-    buffer_done(&text);
 }
 
 bool stream_send(struct stream *stream, const char *id, const char *name, struct buffer *data)
@@ -145,8 +176,28 @@ bool stream_send(struct stream *stream, const char *id, const char *name, struct
     sse_write(&text, id, name, data->data, data->length);
     buffer_done(data);
     write_out(stream, &text);
-    buffer_done(&text);
     return stream_may_send(stream);
+}
+
+bool stream_send_shared(struct stream *stream, struct gzip_piece *event)
+{
+    write_piece(stream, event);
+    return stream_may_send(stream);
+}
+
+bool stream_is_lagging(const struct stream *stream)
+{
+    int unsent = 0;
+
+    if (stream->behind)
+        return true;
+    return ioctl(http_request_socket(stream->reply.request), SIOCOUTQNSD, &unsent) == 0 && unsent > 0;
+}
+
+void stream_cut(struct stream *stream)
+{
+    stream->behind = true;
+    stream_end(stream, NULL);
 }
 
 bool stream_has_room(struct http_request *request, const struct api *api)
@@ -173,11 +224,18 @@ void stream_begin(struct stream *stream, struct http_request *request, struct ap
     http_respond_header(request, "X-Accel-Buffering", "no"); /* a proxy in front must not collect it */
     http_respond_endless(request);
     http_respond_on_drain(request, on_drain);
+    if (stream->gzip)
+        http_respond_header(request, "Content-Encoding", "gzip");
     http_respond_begin(request, 200, SSE_CONTENT_TYPE, -1);
+    if (stream->gzip)
+        write_bytes(stream, GZIP_HEADER, sizeof(GZIP_HEADER));
+    if (http_request_method(request) == HTTP_METHOD_HEAD) { /* has its answer with that */
+        stream_end(stream, NULL);
+        return;
+    }
     /* The head goes out at once, so that a reader knows that it is connected. */
     struct buffer text = BUFFER_EMPTY;
     sse_write_comment(&text);
     write_out(stream, &text);
-    buffer_done(&text);
     stream_wake(stream);
 }

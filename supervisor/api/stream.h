@@ -6,6 +6,7 @@
 #define SUPERVISOR_API_STREAM_H
 
 #include "core/buffer.h"
+#include "http/gzip.h"
 #include "supervisor/api/reply.h"
 
 #include <stdbool.h>
@@ -36,8 +37,10 @@ struct stream {
     uv_timer_t tick;
     uint64_t tick_ms;
     int64_t sent_ms; /* monotonic; when something last went out */
-    bool behind;     /* the reader is: nothing may be sent */
-    bool over;       /* ended, or the reader is gone */
+    bool gzip;       /* set by the owner before stream_begin: the reader takes gzip */
+    struct gzip_member member;
+    bool behind; /* the reader is: nothing may be sent */
+    bool over;   /* ended, or the reader is gone */
     bool sending;
     LIST_ENTRY(stream) link;
 };
@@ -55,6 +58,16 @@ void stream_begin(struct stream *stream, struct http_request *request, struct ap
 /* Sends one event; empties the buffer. `id` may be NULL. False: no more for now, `more` will be called. */
 bool stream_send(struct stream *stream, const char *id, const char *name, struct buffer *data);
 bool stream_may_send(const struct stream *stream);
+
+/* The same with an event that is written already (sse_write) and goes to many: deflated once, for the first that wants it
+ * so. */
+bool stream_send_shared(struct stream *stream, struct gzip_piece *event);
+
+/* Whether the reader has yet to take something: also what the kernel keeps for it. */
+bool stream_is_lagging(const struct stream *stream);
+
+/* Gives up a reader that takes nothing: its connection is closed. */
+void stream_cut(struct stream *stream);
 
 /* There may be something new. */
 void stream_wake(struct stream *stream);

@@ -1,5 +1,5 @@
 /*
- * The farm as JSON: the only place where its structs become an answer. Written straight from memory, so that a list of
+ * The farm as JSON: the only place where its structs become an answer, but for the columns of live_table.h. Written straight from memory, so that a list of
  * thousands of servers costs no tree.
  */
 #ifndef SUPERVISOR_API_VIEW_H

@@ -118,8 +118,20 @@ static int make_body(const struct cli_call *call, char **body, struct error *err
     return code;
 }
 
-static int ask(const struct cli_call *call, const struct output *output, const char *target, const char *body)
+static void print(const struct output *output, const cJSON *answer, const char *select, struct buffer *out)
 {
+    bool nobody = view_number(answer, "total_servers", 0) == 0;
+    if (output_is_machine(output))
+        output_answer(output, answer, "results", out);
+    else if (!nobody)
+        show(output, answer, out);
+    if (nobody)
+        selection_tell_nobody(select);
+}
+
+static int ask(const struct cli_call *call, const struct output *output, const char *select, const char *body)
+{
+    struct buffer target = BUFFER_EMPTY;
     struct client *client;
     struct client_answer answer;
     struct buffer out = BUFFER_EMPTY;
@@ -127,13 +139,12 @@ static int ask(const struct cli_call *call, const struct output *output, const c
     int code = client_open(call, &client, &err);
     if (code != CLI_DONE)
         return cli_fail(code, "%s", err.message);
-    const struct client_question question = {.method = "POST", .target = target, .body = body, .acts = true};
+    buffer_append_text(&target, "/api/broadcast");
+    selection_append(&target, select);
+    const struct client_question question = {.method = "POST", .target = target.data, .body = body, .acts = true};
     code = client_ask(client, &question, &answer, &err);
     if (code == CLI_DONE) {
-        if (output_is_machine(output))
-            output_answer(output, answer.json, "results", &out);
-        else
-            show(output, answer.json, &out);
+        print(output, answer.json, select, &out);
         code = output_write(&out, NULL);
         code = code == CLI_DONE ? verdict(answer.json) : code;
         client_answer_done(&answer);
@@ -141,6 +152,7 @@ static int ask(const struct cli_call *call, const struct output *output, const c
         cli_fail(code, "%s", err.message);
     }
     buffer_done(&out);
+    buffer_done(&target);
     client_close(client);
     return code;
 }
@@ -148,7 +160,6 @@ static int ask(const struct cli_call *call, const struct output *output, const c
 static int run(const struct cli_call *call)
 {
     struct output output;
-    struct buffer target = BUFFER_EMPTY;
     struct error err;
     char *select = NULL, *body = NULL;
     output_init(&output, call);
@@ -159,10 +170,7 @@ static int run(const struct cli_call *call)
         free(select);
         return cli_fail(CLI_USAGE, "%s", err.message);
     }
-    buffer_append_text(&target, "/api/broadcast");
-    selection_append(&target, select);
-    int code = ask(call, &output, target.data, body);
-    buffer_done(&target);
+    int code = ask(call, &output, select, body);
     cJSON_free(body);
     free(select);
     return code;

@@ -6,11 +6,11 @@
 #include "core/buffer.h"
 #include "core/memory.h"
 #include "supervisor/cli/console.h"
+#include "supervisor/cli/frame/output.h"
 #include "supervisor/cli/preflight.h"
 #include "supervisor/config/settings.h"
 #include "supervisor/runtime/process/spawn.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 /* Asked by a running farmd, which this one is to follow: its addresses and directories must be the same here, and servers
@@ -49,11 +49,9 @@ static int run(const struct cli_call *call)
                   settings->config_path ? settings->config_path : "");
     settings_print(settings, &text);
     settings_free(settings);
-    int written = fputs(text.data, stdout);
+    int code = output_write(&text, NULL);
     buffer_done(&text);
-    if (written < 0 || fflush(stdout) != 0)
-        return cli_fail(CLI_FAILED, "cannot write the settings to the standard output");
-    return CLI_DONE;
+    return code;
 }
 
 const struct cli_verb verb_check = {

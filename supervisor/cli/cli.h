@@ -27,6 +27,7 @@ enum cli_kind {
     CLI_INT,
     CLI_NUMBER,
     CLI_DURATION, /* as in the settings: 250ms, 3s, 5m; bounds are milliseconds */
+    CLI_AGE,      /* how long ago: a duration, or an instant as text_parse_ago takes it; bounds are milliseconds */
     CLI_SIZE,     /* 256M; bounds are bytes */
 };
 
@@ -75,7 +76,7 @@ enum cli_section {
 struct cli_call;
 
 struct cli_verb {
-    const char *name;
+    const char *name; /* "load", or two words: "load compare" */
     enum cli_section section;
     struct cli_operands operands;
     bool takes_settings;                             /* and the flags of settings_flags() */
@@ -89,6 +90,9 @@ struct cli_verb {
 /* All verbs in the order of help, ended by NULL. */
 extern const struct cli_verb *const cli_verbs[];
 const struct cli_verb *cli_verb_find(const char *name); /* NULL when there is none */
+
+/* The verb that a command line begins with, two words before one; `*taken` says how many. NULL when there is none. */
+const struct cli_verb *cli_verb_of(char *const *words, int count, int *taken);
 
 /* Finds the verb, or the one that was probably meant, and runs it. Takes main's arguments, returns the exit code. */
 int cli_main(int argc, char **argv);
@@ -116,6 +120,7 @@ const char *cli_text(const struct cli_call *call, const char *flag);
 int64_t cli_int(const struct cli_call *call, const char *flag);
 double cli_number(const struct cli_call *call, const char *flag);
 int64_t cli_duration_ms(const struct cli_call *call, const char *flag);
+int64_t cli_age_ms(const struct cli_call *call, const char *flag); /* as of now */
 uint64_t cli_size(const struct cli_call *call, const char *flag);
 
 /* Of a flag that repeats: the value given at place `index`, NULL behind the last one. */

@@ -46,7 +46,11 @@ static const char zsh[] = "#compdef farmd\n"
                           "        _files\n"
                           "    fi\n"
                           "}\n"
-                          "compdef _farmd farmd\n";
+                          "if [[ ${funcstack[1]} == _farmd ]]; then\n"
+                          "    _farmd # of $fpath: this is the first time that it is asked\n"
+                          "else\n"
+                          "    compdef _farmd farmd\n"
+                          "fi\n";
 
 static const char fish[] = "# fish completion of farmd: farmd completion fish | source\n"
                            "complete -c farmd -f -a '(farmd __complete -- (commandline -cp) 2>/dev/null)'\n";

@@ -8,13 +8,18 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "core/streams.h"
 #include "core/units.h"
 #include "supervisor/cli/frame/address.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#define EXAMPLE_SERVER ((size_t)7)
+#define ERASE_LINE "\r\033[K"
 
 /* What goes to stdout. Nobody reading it must not hold the farm up, so it leaves by the log's way. */
 static void __attribute__((format(printf, 1, 2))) print(const char *fmt, ...)
@@ -120,15 +125,46 @@ void console_opening(const struct farm *farm)
     }
 }
 
-void console_next_steps(uint16_t port)
+/* As a person can type it: where farmd was built it is not in PATH. */
+static const char *program_words(void)
 {
+    return strcmp(program_invocation_name, "./farmd") == 0 ? "./farmd" : "farmd";
+}
+
+void console_next_steps(uint16_t port, size_t servers)
+{
+    const char *program = program_words();
     char where[24] = "";
     if (port != ADDRESS_DEFAULT_PORT)
         snprintf(where, sizeof where, " --api :%u", port);
-    print("farmd ps%s · farmd inspect%s 7 · farmd logs%s -f\n", where, where, where);
+    print("%s ps%s · %s inspect %zu%s · %s logs -f%s\n", program, where, program,
+          servers < EXAMPLE_SERVER ? servers : EXAMPLE_SERVER, where, program, where);
 }
 
 /* --- the ready line --- */
+
+/* As it stands open on the terminal while it counts up in place; empty when it doesn't. */
+static char open_line[128];
+
+static bool draws_in_place(void)
+{
+    return log_format() == LOG_FORMAT_TEXT && streams_steer(STDOUT_FILENO);
+}
+
+/* What is told meanwhile takes the open line's place and has it below. */
+static void lift_ready_line(void)
+{
+    if (open_line[0] != '\0') {
+        print(ERASE_LINE);
+    }
+}
+
+static void put_ready_line_back(void)
+{
+    if (open_line[0] != '\0') {
+        print("%s", open_line);
+    }
+}
 
 static void ready_words(const struct farm_progress *progress, char *out, size_t size)
 {
@@ -156,7 +192,7 @@ void console_progress(const struct farm *farm, const struct farm_progress *progr
     static int64_t drawn_ms;
     (void)farm;
     bool last = progress->settled == progress->total;
-    bool in_place = log_format() == LOG_FORMAT_TEXT && isatty(STDOUT_FILENO);
+    bool in_place = draws_in_place();
     int64_t now_ms = clock_monotonic_ms();
     /* 20 drawings a second are fluid; more would only cost the start its time. */
     if (!last && (!in_place || now_ms - drawn_ms < 50)) {
@@ -169,7 +205,12 @@ void console_progress(const struct farm *farm, const struct farm_progress *progr
         log_info("ready %s", words);
         return;
     }
-    print("%s  ready       %s%s", in_place ? "\r\033[K" : "", words, last ? "\n" : "");
+    lift_ready_line();
+    snprintf(open_line, sizeof open_line, "  ready       %s", words);
+    print("%s%s", open_line, last ? "\n" : "");
+    if (last) {
+        open_line[0] = '\0';
+    }
 }
 
 /* --- the addresses --- */
@@ -193,7 +234,7 @@ static void print_text_addresses(const struct farm *farm, const char *api, const
     print("  servers     %s%s%s\n", farm_server_at(farm, 0)->url, count > 1 ? " … " : "",
           count > 1 ? farm_server_at(farm, count - 1)->url : "");
     print("Ctrl-C stops them all. From another terminal: ");
-    console_next_steps(farm_settings(farm)->api.port);
+    console_next_steps(farm_settings(farm)->api.port, count);
 }
 
 void console_addresses(const struct farm *farm)
@@ -221,14 +262,29 @@ enum telling {
 };
 
 static const enum telling tellings[REASON_COUNT] = {
-    [REASON_READY] = TELL_RECOVERY,    [REASON_CRASHED] = TELL_ENDING,      [REASON_COMPLETED] = TELL_ENDING,
-    [REASON_OOM_KILLED] = TELL_ENDING, [REASON_START_FAILED] = TELL_ENDING, [REASON_PORT_TAKEN] = TELL_ENDING,
-    [REASON_START_TIMEOUT] = TELL,     [REASON_LIVENESS_FAILED] = TELL,     [REASON_BACKOFF] = TELL_WAIT,
-    [REASON_GAVE_UP] = TELL,           [REASON_STOP_FORCED] = TELL,         [REASON_SCALED] = TELL,
-    [REASON_RELOADED] = TELL,          [REASON_RELOAD_FAILED] = TELL,       [REASON_ACCEPT_FAILED] = TELL,
-    [REASON_PROBES_FAILED] = TELL,     [REASON_STARTS_FAILED] = TELL,       [REASON_STATE_NOT_SAVED] = TELL,
-    [REASON_LOGS_NOT_KEPT] = TELL,     [REASON_STATISTICS_MISSING] = TELL,  [REASON_CGROUPS_LEFT] = TELL,
-    [REASON_LIMITS_REFUSED] = TELL,    [REASON_CLOCK_STEPPED] = TELL,       [REASON_RECOVERED] = TELL,
+    [REASON_READY] = TELL_RECOVERY,
+    [REASON_CRASHED] = TELL_ENDING,
+    [REASON_COMPLETED] = TELL_ENDING,
+    [REASON_OOM_KILLED] = TELL_ENDING,
+    [REASON_START_FAILED] = TELL_ENDING,
+    [REASON_PORT_TAKEN] = TELL_ENDING,
+    [REASON_START_TIMEOUT] = TELL,
+    [REASON_LIVENESS_FAILED] = TELL,
+    [REASON_BACKOFF] = TELL_WAIT,
+    [REASON_GAVE_UP] = TELL,
+    [REASON_STOP_FORCED] = TELL,
+    [REASON_SCALED] = TELL,
+    [REASON_RELOADED] = TELL,
+    [REASON_ACCEPT_FAILED] = TELL,
+    [REASON_PROBES_FAILED] = TELL,
+    [REASON_STARTS_FAILED] = TELL,
+    [REASON_STATE_NOT_SAVED] = TELL,
+    [REASON_LOGS_NOT_KEPT] = TELL,
+    [REASON_STATISTICS_MISSING] = TELL,
+    [REASON_CGROUPS_LEFT] = TELL,
+    [REASON_LIMITS_REFUSED] = TELL,
+    [REASON_CLOCK_STEPPED] = TELL,
+    [REASON_RECOVERED] = TELL,
 };
 
 /* In text the time leads and the words say how bad it is; a program that reads JSON filters by level and fields. */
@@ -240,7 +296,9 @@ static void tell(const struct event *event, const char *text)
     };
     size_t count = event->server_id > 0 ? ARRAY_SIZE(fields) : 1; /* the farm's own have no server */
     bool warning = event_reason_is_warning(event->reason) && log_format() == LOG_FORMAT_JSON;
+    lift_ready_line();
     log_write_with(warning ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, fields, count, "%s", text);
+    put_ready_line_back();
 }
 
 /* A storm of a thousand servers must not drown the one line that matters: counts what it leaves out. */
@@ -251,7 +309,9 @@ static bool within_rate(void)
     int64_t now_ms = clock_monotonic_ms();
     if (now_ms - window_ms >= MS_PER_SECOND) {
         if (left_out > 0) {
+            lift_ready_line();
             log_info("… and %u more of these: /api/events has them all", left_out);
+            put_ready_line_back();
         }
         window_ms = now_ms;
         told = left_out = 0;
@@ -326,6 +386,10 @@ void console_event(const struct farm *farm, const struct event *event)
 void console_stopping(const struct farm *farm, bool forced)
 {
     size_t count = farm_server_count(farm);
+    if (draws_in_place()) {
+        print(ERASE_LINE); /* the ready line of a start that is cut short, or the terminal's ^C */
+        open_line[0] = '\0';
+    }
     if (forced) {
         log_info("killing what still runs");
     } else {

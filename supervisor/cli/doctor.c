@@ -4,7 +4,11 @@
 #include "supervisor/cli/verbs.h"
 
 #include "core/memory.h"
+#include "core/streams.h"
 #include "supervisor/config/settings.h"
+#include "supervisor/farm/lock.h"
+#include "supervisor/farm/paths.h"
+#include "supervisor/farm/statefile.h"
 #include "supervisor/runtime/process/doctor.h"
 
 #include <stdio.h>
@@ -26,6 +30,41 @@ static uint16_t *ports_of(const struct settings *settings, size_t *count)
     return ports;
 }
 
+/* Of the servers of a running farm that run; the caller frees them. */
+static uint16_t *own_ports_of(const char *state_file, size_t *count)
+{
+    struct state *state = NULL;
+    *count = 0;
+    if (statefile_look(state_file, &state) < 0 || !state)
+        return NULL;
+    uint16_t *ports = xcalloc(state->server_count + 1, sizeof(*ports));
+    for (size_t i = 0; i < state->server_count; i++) {
+        const struct state_server *server = &state->servers[i];
+        if (server->pid > 0 && server->port > 0)
+            ports[(*count)++] = (uint16_t)server->port;
+    }
+    state_free(state);
+    return ports;
+}
+
+static size_t examine(const struct settings *settings, struct doctor_finding findings[DOCTOR_FINDINGS_MAX])
+{
+    struct doctor_question question = {.servers = settings_total_servers(settings), .enforce = settings->enforce};
+    struct farm_paths paths;
+    farm_paths_init(&paths, settings);
+    cleanup_free uint16_t *ports = ports_of(settings, &question.port_count), *own_ports = NULL;
+    cleanup_close int holder = lock_holder(paths.lock, &question.farmd, NULL);
+    if (holder >= 0)
+        own_ports = own_ports_of(paths.state, &question.own_port_count);
+    else
+        question.farmd = 0;
+    question.ports = ports;
+    question.own_ports = own_ports;
+    size_t count = doctor_examine(&question, findings);
+    farm_paths_done(&paths);
+    return count;
+}
+
 static void print_finding(const struct doctor_finding *finding, bool colour)
 {
     const char *paint = !colour ? "" : finding->ok ? "\033[32m" : "\033[31m";
@@ -37,7 +76,7 @@ static void print_finding(const struct doctor_finding *finding, bool colour)
 
 static int print_findings(const struct doctor_finding *findings, size_t count, unsigned servers)
 {
-    bool colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+    bool colour = streams_colour(STDOUT_FILENO);
     size_t bad = 0;
     printf("farmd " FARMD_VERSION ": this machine and a farm of %u server%s\n", servers, servers == 1 ? "" : "s");
     for (size_t i = 0; i < count; i++) {
@@ -58,14 +97,11 @@ static int run(const struct cli_call *call)
     if (settings_load(call->settings_argc, call->settings_argv, &settings, &err) < 0)
         return cli_fail(CLI_USAGE, "%s", err.message);
 
-    struct doctor_question question = {.servers = settings_total_servers(settings), .enforce = settings->enforce};
-    uint16_t *ports = ports_of(settings, &question.port_count);
-    question.ports = ports;
     struct doctor_finding findings[DOCTOR_FINDINGS_MAX];
-    size_t count = doctor_examine(&question, findings);
-    free(ports);
+    size_t count = examine(settings, findings);
+    unsigned servers = settings_total_servers(settings);
     settings_free(settings);
-    return print_findings(findings, count, question.servers);
+    return print_findings(findings, count, servers);
 }
 
 const struct cli_verb verb_doctor = {
@@ -75,7 +111,8 @@ const struct cli_verb verb_doctor = {
     .summary = "say what this machine can enforce, what stands in the way, and the fix",
     .details =
         "Looks at cgroups and their delegation, at the limits of descriptors and processes, and at the ports of the "
-        "farm. Exit code 0: nothing in the way; 1: something is, with the fix behind it; 2: the settings are wrong.",
+        "farm; those that this farm itself holds, because it runs, are in order. Exit code 0: nothing in the way; 1: "
+        "something is, with the fix behind it; 2: the settings are wrong.",
     .examples =
         (const struct cli_example[]){{"doctor --servers 1000", "whether a thousand would run here"}, {NULL, NULL}},
     .run = run,

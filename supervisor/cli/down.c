@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/units.h"
+#include "supervisor/cli/purge.h"
 #include "supervisor/farm/farm.h"
 #include "supervisor/farm/lock.h"
 #include "supervisor/farm/paths.h"
@@ -197,29 +198,82 @@ static int bring_down(int argc, char **argv, bool *stopped)
     return code;
 }
 
+/* Under the lock, so that no farmd begins meanwhile whose files these would be. */
+static int purge_locked(const struct settings *settings, const char *lock, struct error *err)
+{
+    struct purged purged;
+    char size[24];
+    if (!is_there(settings->state_dir)) {
+        say("no logs or history: there is no directory %s\n", settings->state_dir);
+        return 0;
+    }
+    int fd = lock_take(lock, err);
+    if (fd < 0)
+        return fd;
+    int code = purge_state(settings->state_dir, &purged, err);
+    lock_release(lock, fd);
+    if (code < 0)
+        return code;
+    units_format_size(size, purged.bytes);
+    if (purged.files == 0)
+        say("no logs or history in %s\n", settings->state_dir);
+    else
+        say("removed logs and history of %s: %u file%s, %s\n", settings->state_dir, purged.files,
+            purged.files == 1 ? "" : "s", size);
+    rmdir(settings->state_dir); /* when nothing else is in it */
+    return 0;
+}
+
+static int purge(int argc, char **argv)
+{
+    struct settings *settings;
+    struct farm_paths paths;
+    struct error err;
+    if (settings_load(argc, argv, &settings, &err) < 0)
+        return cli_fail(CLI_USAGE, "%s", err.message);
+    farm_paths_init(&paths, settings);
+    int code = purge_locked(settings, paths.lock, &err);
+    farm_paths_done(&paths);
+    settings_free(settings);
+    return code < 0 ? cli_fail(CLI_FAILED, "%s", err.message) : CLI_DONE;
+}
+
 static int run(const struct cli_call *call)
 {
     bool stopped = false;
-    for (int i = 0; i < TRIES; i++) {
-        int code = bring_down(call->settings_argc, call->settings_argv, &stopped);
-        if (code != AGAIN)
-            return code;
-        poll(NULL, 0, TRY_AGAIN_MS);
+    int code = AGAIN;
+    for (int i = 0; i < TRIES && code == AGAIN; i++) {
+        if (i > 0)
+            poll(NULL, 0, TRY_AGAIN_MS);
+        code = bring_down(call->settings_argc, call->settings_argv, &stopped);
     }
-    return cli_fail(CLI_FAILED, "farmds start here again and again\n  fix: end what starts them");
+    if (code == AGAIN)
+        return cli_fail(CLI_FAILED, "farmds start here again and again\n  fix: end what starts them");
+    return code == CLI_DONE && cli_given(call, "--purge") ? purge(call->settings_argc, call->settings_argv) : code;
 }
+
+static const struct cli_flag flags[] = {
+    {.name = "--purge",
+     .kind = CLI_SWITCH,
+     .help = "remove the logs of the servers and of farmd, and the history, too: nothing of the farm is left"},
+    {.name = NULL},
+};
 
 const struct cli_verb verb_down = {
     .name = "down",
     .section = SECTION_RUN,
     .takes_settings = true,
+    .flag_sets = {flags},
     .summary = "stop the farm, also one whose farmd is gone",
     .details =
         "Stops the farm of the state directory that the settings name (--state-dir): tells its farmd to stop and "
         "waits until it has. A second `farmd down` meanwhile doesn't wait for servers to finish. When the farmd "
         "has died, it stops the servers that were left, in order and within their grace, and removes their "
-        "cgroups and files; logs stay. Exit code 0: nothing of the farm runs any more; 1: something does, and "
+        "cgroups and files; logs and history stay, unless --purge says otherwise. Exit code 0: nothing of the farm "
+        "runs any more; 1: something does, and "
         "why; 2: the settings are wrong.",
-    .examples = (const struct cli_example[]){{"down", "the farm of these settings"}, {NULL, NULL}},
+    .examples = (const struct cli_example[]){{"down", "the farm of these settings"},
+                                             {"down --purge", "and all that it has written"},
+                                             {NULL, NULL}},
     .run = run,
 };

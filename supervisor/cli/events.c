@@ -25,11 +25,11 @@ static const struct cli_flag flags[] = {
      .preset = "50",
      .help = "the newest N"},
     {.name = "--since",
-     .kind = CLI_DURATION,
+     .kind = CLI_AGE,
      .argument = "TIME",
      .min = 0,
      .max = 31536000000.0,
-     .help = "only what is younger than this, and all of it: 30s, 5m, 2h"},
+     .help = "only what is younger than this, and all of it: 30s, 5m, 2h, or since then: 14:05, 2026-11-23T14:05"},
     {.name = "--warnings", .kind = CLI_SWITCH, .help = "only what should not have happened"},
     {.name = NULL},
 };
@@ -76,31 +76,34 @@ static int on_event(const struct client_event *event, void *data)
     return code != CLI_DONE || events->closed ? code : CLIENT_GO_ON;
 }
 
-static int list(struct events *events, struct client *client, const char *target, struct error *err)
+static int list(struct events *events, struct client *client, const char *select, const char *target, struct error *err)
 {
     struct client_answer answer;
     struct buffer out = BUFFER_EMPTY;
-    const cJSON *event;
+    const cJSON *event, *list;
     int code = client_ask(client, &(struct client_question){.target = target}, &answer, err);
     if (code != CLI_DONE)
         return cli_fail(code, "%s", err->message);
+    list = cJSON_GetObjectItemCaseSensitive(answer.json, "events");
     if (output_is_machine(&events->output)) {
         output_answer(&events->output, answer.json, "events", &out);
     } else {
-        cJSON_ArrayForEach(event, cJSON_GetObjectItemCaseSensitive(answer.json, "events"))
-            append_event(&events->output, event, &out);
+        cJSON_ArrayForEach(event, list) append_event(&events->output, event, &out);
     }
     code = output_write(&out, NULL);
+    if (code == CLI_DONE && !(list && list->child) && selection_is_nobody(client, select))
+        selection_tell_nobody(select);
     buffer_done(&out);
     client_answer_done(&answer);
     return code;
 }
 
-static int show(const struct cli_call *call, struct events *events, struct client *client, const char *target)
+static int show(const struct cli_call *call, struct events *events, struct client *client, const char *select,
+                const char *target)
 {
     struct error err;
     if (!cli_given(call, "--follow"))
-        return list(events, client, target, &err);
+        return list(events, client, select, target, &err);
     int code = following_run(client, target, on_event, events, &err);
     return code == CLI_DONE || code == CLI_INTERRUPTED || events->closed ? code : cli_fail(code, "%s", err.message);
 }
@@ -110,7 +113,7 @@ static void make_target(const struct cli_call *call, const char *select, struct 
     bool aged = cli_given(call, "--since"), counted = cli_given(call, "--tail");
     buffer_printf(target, "/api/events?limit=%s", aged && !counted ? "4096" : cli_text(call, "--tail"));
     if (aged)
-        buffer_printf(target, "&max_age=%.3f", (double)cli_duration_ms(call, "--since") / 1000);
+        buffer_printf(target, "&max_age=%.3f", (double)cli_age_ms(call, "--since") / 1000);
     if (cli_given(call, "--follow"))
         buffer_append_text(target, "&follow=true");
     if (cli_given(call, "--warnings"))
@@ -133,7 +136,7 @@ static int run(const struct cli_call *call)
     make_target(call, select, &target);
     int code = client_open(call, &client, &err);
     if (code == CLI_DONE) {
-        code = show(call, &events, client, target.data);
+        code = show(call, &events, client, select, target.data);
         client_close(client);
     } else {
         cli_fail(code, "%s", err.message);

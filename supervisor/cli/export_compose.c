@@ -93,17 +93,17 @@ static void append_environment(struct buffer *out, const struct group_settings *
     }
 }
 
+/* The old docker-compose (1.29, as Debian has it) knows pids in this place only. */
 static void append_limits(struct buffer *out, const struct limits *limits)
 {
     buffer_printf(
         out, "    deploy:\n      resources:\n        limits:\n          cpus: \"%g\"\n          memory: ", limits->cpu);
     append_size(out, limits->memory);
-    buffer_printf(out, "\n          pids: %u\n        reservations:\n          cpus: \"%g\"\n          memory: ",
-                  limits->pids, limits->cpu_reservation);
+    buffer_printf(out, "\n        reservations:\n          cpus: \"%g\"\n          memory: ", limits->cpu_reservation);
     append_size(out, limits->memory_reservation);
     buffer_append_text(out, "\n    memswap_limit: ");
     append_size(out, limits->memory);
-    buffer_append_char(out, '\n');
+    buffer_printf(out, "\n    pids_limit: %u\n", limits->pids);
 }
 
 static void append_duration(struct buffer *out, const char *key, int64_t ms)

@@ -30,11 +30,12 @@ static void add_row(struct table *table, const cJSON *entry)
 {
     char name[24], text[VIEW_TEXT];
     const char *status = view_text(entry, "status");
+    bool asked = view_number(entry, "response_time_ms", 0) > 0; /* one that does not run is not */
     output_server_name(entry, name);
     table_cell(table, PAINT_PLAIN, "%d", (int)view_number(entry, "server_id", 0));
     table_cell(table, PAINT_STRONG, "%s", name);
     table_cell(table, paint_of(status), "%s", status);
-    table_cell(table, PAINT_PLAIN, "%s", view_ms(entry, "response_time_ms", text));
+    table_cell(table, PAINT_PLAIN, "%s", asked ? view_ms(entry, "response_time_ms", text) : "-");
     table_cell(table, PAINT_PLAIN, "%s", view_text(entry, "error"));
 }
 

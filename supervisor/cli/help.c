@@ -24,7 +24,7 @@ static int run(const struct cli_call *call)
     struct buffer out = BUFFER_EMPTY;
     const char *format = cli_text(call, "--format");
     if (strcmp(format, "text") == 0)
-        return help_show(call->operand_count > 0 ? call->operands[0] : NULL);
+        return help_show(call->operands, (int)call->operand_count);
     if (strcmp(format, "markdown") == 0)
         manual_markdown(&out);
     else
@@ -37,7 +37,7 @@ static int run(const struct cli_call *call)
 const struct cli_verb verb_help = {
     .name = "help",
     .section = SECTION_MORE,
-    .operands = {.usage = "[COMMAND]", .most = 1, .completes = COMPLETES_VERBS},
+    .operands = {.usage = "[COMMAND]", .most = 2, .completes = COMPLETES_VERBS},
     .flag_sets = {flags},
     .summary = "this page, or the page of a command",
     .details =

@@ -1,11 +1,10 @@
 /*
  * `farmd inspect`: all that is known of a server, beginning with why it restarted and what comes next.
  */
-#include "core/clock.h"
 #include "core/memory.h"
-#include "core/units.h"
 #include "supervisor/cli/frame/acting.h"
 #include "supervisor/cli/frame/client.h"
+#include "supervisor/cli/frame/ending.h"
 #include "supervisor/cli/frame/history.h"
 #include "supervisor/cli/frame/output.h"
 #include "supervisor/cli/frame/selection.h"
@@ -66,49 +65,6 @@ static void append_label(struct buffer *out, const char *label)
     buffer_printf(out, "  %-*s  ", LABEL_WIDTH, label);
 }
 
-/* "OOMKilled 20 s ago (signal 9); 4 restarts" */
-static void append_last_end(const cJSON *server, int64_t now_us, struct buffer *out)
-{
-    const cJSON *last = get(server, "last_exit");
-    double restarts = view_number(server, "restarts", 0);
-    char gap[24];
-    append_label(out, "last end");
-    if (!cJSON_IsObject(last)) {
-        buffer_append_text(out, "none: it has not ended since the farm began\n");
-        return;
-    }
-    units_format_duration(gap, (now_us - view_time(last, "at")) / (US_PER_SECOND / MS_PER_SECOND));
-    buffer_printf(out, "%s %s ago", view_text(last, "reason"), gap);
-    if (cJSON_IsNumber(get(last, "signal")))
-        buffer_printf(out, " (signal %.0f)", view_number(last, "signal", 0));
-    else if (cJSON_IsNumber(get(last, "exit_code")))
-        buffer_printf(out, " (exit code %.0f)", view_number(last, "exit_code", 0));
-    buffer_printf(out, "; %.0f restart%s, %.0f OOM kill%s\n", restarts, restarts == 1 ? "" : "s",
-                  view_number(server, "oom_kills", 0), view_number(server, "oom_kills", 0) == 1 ? "" : "s");
-}
-
-/* What the restart policy does, and when. */
-static void append_next(const cJSON *server, int64_t now_us, struct buffer *out)
-{
-    const char *policy = view_text(server, "restart"), *profile = view_text(server, "restart_profile");
-    const char *status = view_text(server, "status");
-    int64_t next_us = view_time(server, "next_restart_at");
-    char gap[24];
-    append_label(out, "next");
-    if (next_us > 0) {
-        units_format_duration(gap, (next_us - now_us) / (US_PER_SECOND / MS_PER_SECOND));
-        buffer_printf(out, "next try in %s (profile %s); farmd start %.0f tries at once\n", gap, profile,
-                      view_number(server, "id", 0));
-    } else if (strcmp(status, "stopped") == 0 || strcmp(status, "failed") == 0) {
-        buffer_printf(out, "stays down until farmd start %.0f\n", view_number(server, "id", 0));
-    } else if (strcmp(policy, "never") == 0) {
-        buffer_append_text(out, "when it ends it stays down (restart: never)\n");
-    } else {
-        buffer_printf(out, "when it %s it is started again (restart: %s, profile %s)\n",
-                      strcmp(policy, "on-failure") == 0 ? "fails" : "ends", policy, profile);
-    }
-}
-
 /* A figure now, its last half minute and the most of that. */
 static void append_use(const cJSON *all, const char *label, const char *now, const char *column, double full,
                        const char *unit, struct buffer *out)
@@ -125,9 +81,15 @@ static void append_use(const cJSON *all, const char *label, const char *now, con
     buffer_append_char(out, '\n');
 }
 
+/* Those in force, or of one without a process those that it will have. */
+static const cJSON *limits_of(const cJSON *server)
+{
+    return get(server, cJSON_IsNumber(get(server, "pid")) ? "limits" : "limits_configured");
+}
+
 static void append_figures(const cJSON *all, const cJSON *server, struct buffer *out)
 {
-    const cJSON *limits = get(server, "limits");
+    const cJSON *limits = limits_of(server);
     char text[VIEW_TEXT], second[VIEW_TEXT], third[VIEW_TEXT], now[VIEW_TEXT + 64];
     double cpu = view_number(limits, "cpu", NAN), memory = view_number(limits, "memory_mb", NAN);
     snprintf(now, sizeof(now), "%s of ", view_percent(server, "cpu_percent", text));
@@ -176,6 +138,12 @@ static void append_log(const cJSON *all, struct buffer *out)
     }
 }
 
+static const char *health_words(const cJSON *server)
+{
+    const char *health = view_health(server);
+    return strcmp(health, "unknown") == 0 ? "not probed yet" : health;
+}
+
 static void append_server(const struct output *output, const cJSON *all, struct buffer *out)
 {
     const cJSON *server = get(all, "server");
@@ -186,13 +154,17 @@ static void append_server(const struct output *output, const cJSON *all, struct 
                   output_unpaint(output, PAINT_STRONG), output_paint(output, state), view_text(server, "status"),
                   output_unpaint(output, state));
     if (strcmp(view_health(server), "-") != 0)
-        buffer_printf(out, ", %s%s%s", output_paint(output, health), view_health(server),
+        buffer_printf(out, ", %s%s%s", output_paint(output, health), health_words(server),
                       output_unpaint(output, health));
     bool runs = strcmp(view_text(server, "status"), "running") == 0;
     buffer_printf(out, "%s%s   %s\n", runs ? " for " : ": ", view_since(server, now_us, text),
                   view_text(server, "url"));
-    append_last_end(server, now_us, out);
-    append_next(server, now_us, out);
+    append_label(out, "last end");
+    ending_append_last(server, now_us, out);
+    buffer_append_char(out, '\n');
+    append_label(out, "next");
+    ending_append_next(server, now_us, out);
+    buffer_append_char(out, '\n');
     if (strcmp(view_text(server, "health_error"), "-") != 0) {
         append_label(out, "probe");
         buffer_printf(out, "%s\n", view_text(server, "health_error"));
@@ -244,7 +216,7 @@ static int inspect(const struct output *output, struct client *client, const cha
     if (code != CLI_DONE)
         cli_fail(code, "%s", err->message);
     else if (!servers->child)
-        fprintf(stderr, "farmd: no server is %s\n", select);
+        selection_tell_nobody(select);
     if (code == CLI_DONE)
         code = show(output, answer);
     cJSON_Delete(answer);

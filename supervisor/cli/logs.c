@@ -25,11 +25,11 @@ static const struct cli_flag flags[] = {
      .max = 10000,
      .help = "the last N lines of each (100, or 10 each of several)"},
     {.name = "--since",
-     .kind = CLI_DURATION,
+     .kind = CLI_AGE,
      .argument = "TIME",
      .min = 0,
      .max = 31536000000.0,
-     .help = "only what is younger than this: 30s, 5m, 2h"},
+     .help = "only what is younger than this, such as 30s, 5m, 2h, or since then: 14:05, 2026-11-23T14:05"},
     {.name = "--timestamps", .letter = 't', .kind = CLI_SWITCH, .help = "the time before each line, to about a second"},
     {.name = NULL},
 };
@@ -44,7 +44,7 @@ struct logs {
 
 static enum paint paint_of(int server_id)
 {
-    static const enum paint paints[] = {PAINT_GOOD, PAINT_WARN, PAINT_STRONG, PAINT_FAINT};
+    static const enum paint paints[] = {PAINT_CYAN, PAINT_MAGENTA, PAINT_BLUE, PAINT_STRONG};
     return paints[server_id % (int)ARRAY_SIZE(paints)];
 }
 
@@ -99,11 +99,12 @@ static void make_target(const struct cli_call *call, const char *select, struct 
     if (cli_given(call, "--tail"))
         buffer_printf(target, "tail=%s&", cli_text(call, "--tail"));
     if (cli_given(call, "--since"))
-        buffer_printf(target, "max_age=%.3f&", (double)cli_duration_ms(call, "--since") / 1000);
+        buffer_printf(target, "max_age=%.3f&", (double)cli_age_ms(call, "--since") / 1000);
     selection_append(target, select);
 }
 
-static int show(const struct cli_call *call, struct logs *logs, struct client *client, const char *target)
+static int show(const struct cli_call *call, struct logs *logs, struct client *client, const char *select,
+                const char *target)
 {
     struct client_answer answer;
     struct error err;
@@ -116,6 +117,9 @@ static int show(const struct cli_call *call, struct logs *logs, struct client *c
     if (code != CLI_DONE)
         return cli_fail(code, "%s", err.message);
     code = print(logs, answer.json);
+    const cJSON *lines = cJSON_GetObjectItemCaseSensitive(answer.json, "lines");
+    if (code == CLI_DONE && !(lines && lines->child) && selection_is_nobody(client, select))
+        selection_tell_nobody(select);
     client_answer_done(&answer);
     return code;
 }
@@ -146,7 +150,7 @@ static int run(const struct cli_call *call)
     make_target(call, select, &target);
     int code = client_open(call, &client, &err);
     if (code == CLI_DONE) {
-        code = show(call, &logs, client, target.data);
+        code = show(call, &logs, client, select, target.data);
         client_close(client);
     } else {
         cli_fail(code, "%s", err.message);

@@ -75,8 +75,8 @@ const struct cli_verb verb_set = {
     .flag_sets = {flags, selection_flags, acting_flags, output_flags, client_flags},
     .summary = "change the limits of servers while they run",
     .details =
-        "What is not named stays as it is. The limits hold until they are set again or the farm is started anew; "
-        "farm.yaml has those that last.\n\n" SELECTION_HELP,
+        "What is not named stays as it is, but a reservation follows its limit down. The limits hold until they are "
+        "set again or the farm is started anew; farm.yaml has those that last.\n\n" SELECTION_HELP,
     .examples = (const struct cli_example[]){{"set 7 --cpu 0.25", "half of what it has by default"},
                                              {"set all --memory 128M --memory-reservation 32M", "every server"},
                                              {NULL, NULL}},

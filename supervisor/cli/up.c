@@ -17,6 +17,7 @@
 #include "supervisor/cli/signals.h"
 #include "supervisor/cli/succession.h"
 #include "supervisor/farm/farm.h"
+#include "supervisor/history/history.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +29,7 @@
 #include <uv.h>
 
 #define LAST_ANSWERS_MS 2000
+#define RELOAD_AGAIN_MS 50
 #define LARGE_BLOCK (128 * 1024) /* from here on a block of memory goes back to the kernel when it is freed */
 
 static const int signals_handled[] = SIGNALS_HANDLED;
@@ -37,7 +39,9 @@ struct up {
     uv_signal_t signals[ARRAY_SIZE(signals_handled)];
     uv_timer_t watchdog;
     bool has_watchdog;
+    uv_timer_t reload_later; /* while the farm is changing */
     struct farm *farm;
+    struct history *history;
     struct api *api;
     struct succession *succession;
     struct handover handover; /* what this process has left to itself before it became this program */
@@ -60,6 +64,9 @@ static bool terminal_is_there(void)
 static void on_progress(const struct farm_progress *progress, void *data)
 {
     struct up *up = data;
+    if (farm_is_stopping(up->farm)) { /* a start that is cut short serves nobody */
+        return;
+    }
     up->adopted = progress->adopted;
     if (progress->adopted > 0 && !up->told_adopted && !up->is_next) {
         up->told_adopted = true;
@@ -95,6 +102,38 @@ static void on_watchdog(uv_timer_t *timer)
                 farm_server_count(up->farm));
 }
 
+/* --- the history --- */
+
+static void on_history_set_aside(const struct error *err, void *data)
+{
+    struct up *up = data;
+    log_warning("%s", err->message);
+    events_add(farm_events(up->farm), REASON_HISTORY_SET_ASIDE, 0, "%s", err->message);
+}
+
+static void on_history_written(const struct error *err, void *data)
+{
+    struct up *up = data;
+    farm_trouble(up->farm, TROUBLE_HISTORY, err);
+}
+
+/* The farm's lock keeps others from the database until it is closed. */
+static void on_history_closed(void *data)
+{
+    struct up *up = data;
+    farm_free(steal(&up->farm));
+}
+
+static void open_history(struct up *up)
+{
+    static const struct history_calls calls = {
+        .set_aside = on_history_set_aside, .report = on_history_written, .closed = on_history_closed};
+    up->history = history_new(&up->loop, farm_paths(up->farm)->history, &calls, up);
+    if (!up->is_next) {
+        history_recall(up->history, farm_events(up->farm));
+    }
+}
+
 /* --- the end --- */
 
 static void end(void *data)
@@ -103,10 +142,11 @@ static void end(void *data)
     console_stopped(clock_monotonic_ms() - up->stop_began_ms);
     events_set_listener(farm_events(up->farm), NULL, NULL); /* freeing the farm flushes what is left */
     api_free(steal(&up->api));
-    farm_free(steal(&up->farm));
+    history_close(steal(&up->history));
     for (size_t i = 0; i < ARRAY_SIZE(signals_handled); i++) {
         uv_close((uv_handle_t *)&up->signals[i], NULL);
     }
+    uv_close((uv_handle_t *)&up->reload_later, NULL);
     if (up->has_watchdog) {
         uv_close((uv_handle_t *)&up->watchdog, NULL);
     }
@@ -159,10 +199,25 @@ static int load_again(struct up *up, struct settings **settings, struct error *e
     return code;
 }
 
+static void reload(struct up *up);
+
+static void on_reload_later(uv_timer_t *timer)
+{
+    struct up *up = timer->data;
+    if (!farm_is_stopping(up->farm)) {
+        reload(up);
+    }
+}
+
+/* Several wishes during a scale or a reload are one: the settings count as they are when its turn has come. */
 static void reload(struct up *up)
 {
     struct settings *settings;
     struct error err = {0};
+    if (farm_is_changing(up->farm)) {
+        uv_timer_start(&up->reload_later, on_reload_later, RELOAD_AGAIN_MS, 0);
+        return;
+    }
     notify_send("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)(clock_monotonic_ns() / 1000));
     if (load_again(up, &settings, &err) != 0) {
         log_error("not reloaded, the farm goes on as it was: %s", err.message);
@@ -246,6 +301,8 @@ static void begin_watchdog(struct up *up)
 
 static void begin_signals(struct up *up)
 {
+    up->reload_later.data = up;
+    uv_timer_init(&up->loop, &up->reload_later);
     for (size_t i = 0; i < ARRAY_SIZE(signals_handled); i++) {
         up->signals[i].data = up;
         uv_signal_init(&up->loop, &up->signals[i]);
@@ -263,15 +320,17 @@ static int run_farm(struct up *up, struct settings *settings)
         settings_free(settings);
         return give_up(up, code == -EBUSY || code == -EPERM ? CLI_USAGE : CLI_FAILED, &err);
     }
-    code = api_new(up->farm, handover->sockets, handover->socket_count, &up->api, &err);
+    open_history(up);
+    code = api_new(up->farm, up->history, handover->sockets, handover->socket_count, &up->api, &err);
     if (code != 0) {
-        farm_free(up->farm);
+        history_close(steal(&up->history));
         uv_run(&up->loop, UV_RUN_DEFAULT);
         return give_up(up, CLI_FAILED, &err);
     }
     if (up->is_next) {
         events_restore(farm_events(up->farm), handover->events, handover->events_length);
     }
+    history_follow(up->history, farm_events(up->farm));
     up->succession = succession_new(up->farm, up->api, up->argc, up->argv);
     begin_signals(up);
     begin_watchdog(up);
@@ -287,18 +346,17 @@ static int run_farm(struct up *up, struct settings *settings)
     return CLI_DONE;
 }
 
-/* A farmd may have left this process to this one by exec, by the number of a descriptor: then its name is that number. */
+/* A farmd may have left this process to this one by exec. By the number of a descriptor, or as /proc/self/exe: without
+ * this its name among the processes would be that. */
 static int take_handover(struct up *up)
 {
     struct error err;
+    prctl(PR_SET_NAME, "farmd");
     int code = handover_take(&up->handover, &err);
     if (code < 0) {
         return cli_fail(CLI_USAGE, "%s", err.message);
     }
     up->is_next = code > 0;
-    if (up->is_next) {
-        prctl(PR_SET_NAME, "farmd");
-    }
     return CLI_DONE;
 }
 

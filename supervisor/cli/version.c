@@ -1,15 +1,14 @@
 /*
  * `farmd version`.
  */
+#include "supervisor/cli/frame/output.h"
 #include "supervisor/cli/verbs.h"
-
-#include <stdio.h>
 
 static int run(const struct cli_call *call)
 {
     (void)call;
-    printf("farmd " FARMD_VERSION "\n");
-    return CLI_DONE;
+    char line[] = "farmd " FARMD_VERSION "\n";
+    return output_write(&(struct buffer){.data = line, .length = sizeof(line) - 1}, NULL);
 }
 
 const struct cli_verb verb_version = {

@@ -29,7 +29,7 @@ static const struct cli_flag flags[] = {
      .min = 0,
      .max = 86400000,
      .preset = "60s",
-     .help = "give up after this, with exit code 124"},
+     .help = "give up after this, with exit code 124; 0: look once"},
     {.name = "--quiet", .letter = 'q', .kind = CLI_SWITCH, .help = "say nothing when it has come true"},
     {.name = NULL},
 };
@@ -42,6 +42,7 @@ struct waiting {
     char *select;
     char *target;
     int64_t deadline_ms;
+    bool looks_once; /* there is no time to wait */
     unsigned total, lacking;
     char named[200]; /* some of those that lack it */
 };
@@ -86,7 +87,9 @@ static int wait_for_it(struct waiting *waiting, struct client *client, struct er
     for (;;) {
         struct client_answer answer;
         int64_t left_ms = waiting->deadline_ms - clock_monotonic_ms();
-        const struct client_question question = {.target = waiting->target, .timeout_ms = left_ms > 1 ? left_ms : 1};
+        struct client_question question = {.target = waiting->target, .timeout_ms = left_ms > 1 ? left_ms : 1};
+        if (waiting->looks_once)
+            question.timeout_ms = 0; /* as long as an answer may take */
         int code = client_ask(client, &question, &answer, err);
         if (code == CLI_DONE) {
             bool done = look(waiting, answer.json);
@@ -115,10 +118,12 @@ static int tell(const struct cli_call *call, const struct waiting *waiting, int 
     if (code == CLI_TIMED_OUT && waiting->lacking > 0)
         return cli_fail(code, "%u of %u servers not %s within %s: %s%s", waiting->lacking, waiting->total,
                         goal_words[waiting->goal], limit, waiting->named, waiting->lacking > NAMED ? ", …" : "");
+    if (code == CLI_TIMED_OUT)
+        return cli_fail(code, "no answer within %s", limit);
     if (code != CLI_DONE)
         return cli_fail(code, "%s", err->message);
     if (waiting->total == 0)
-        fprintf(stderr, "farmd: no server is %s\n", waiting->select ? waiting->select : "there");
+        selection_tell_nobody(waiting->select);
     else if (!cli_given(call, "--quiet"))
         printf("%u server%s %s after %s\n", waiting->total, waiting->total == 1 ? "" : "s", goal_words[waiting->goal],
                elapsed);
@@ -150,6 +155,7 @@ static int run(const struct cli_call *call)
     selection_append(&target, waiting.select);
     waiting.target = target.data;
     waiting.deadline_ms = began_ms + cli_duration_ms(call, "--timeout");
+    waiting.looks_once = cli_duration_ms(call, "--timeout") == 0;
     code = client_open(call, &client, &err);
     if (code == CLI_DONE)
         code = wait_for_it(&waiting, client, &err);

@@ -275,7 +275,7 @@ static int make_absolute(struct loading *loading, enum setting_id id, struct err
 {
     const struct setting *row = &settings_table[id];
     const char *path = *(char *const *)setting_field_const(row, loading->settings);
-    if (path[0] == '/')
+    if (!path || path[0] == '/')
         return 0;
     cleanup_free char *here = getcwd(NULL, 0);
     if (!here)
@@ -297,8 +297,11 @@ static int settle_farm(struct loading *loading, struct error *err)
         settings->state_dir = default_state_dir();
     if (!settings->runtime_dir)
         settings->runtime_dir = default_runtime_dir();
-    int r = make_absolute(loading, SETTING_STATE_DIR, err);
-    return r < 0 ? r : make_absolute(loading, SETTING_RUNTIME_DIR, err);
+    const enum setting_id folders[] = {SETTING_STATE_DIR, SETTING_RUNTIME_DIR, SETTING_WEB_DIR};
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(folders); i++)
+        r = make_absolute(loading, folders[i], err);
+    return r;
 }
 
 /* ---- all of it ------------------------------------------------------------------------------------------------- */

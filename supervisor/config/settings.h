@@ -104,6 +104,7 @@ struct settings {
     enum log_level log_level;
     enum log_format log_format;
     int64_t refresh_interval_ms; /* what the dashboard begins with */
+    char *web_dir;               /* where the dashboard is served from; NULL: from within farmd */
     unsigned load_requests;      /* defaults of a load test */
     unsigned load_concurrency;
     char *state_dir;   /* state, logs, history */

@@ -41,6 +41,11 @@ static int syntax_error(const char *name, const yaml_parser_t *parser, const cha
     if (parser->error == YAML_READER_ERROR)
         return error_set(err, EINVAL, "%s:%zu: not valid YAML: %s; write UTF-8 text", name,
                          line_of_offset(text, length, parser->problem_offset), problem);
+    if (strcmp(problem, "found character that cannot start any token") == 0) /* almost always a tab */
+        return error_set(err, EINVAL,
+                         "%s:%zu: not valid YAML: nothing can begin with this character; indent with spaces instead of "
+                         "tabs, and quote text such as \"@home\"",
+                         name, parser->problem_mark.line + 1);
     if (parser->context && parser->context_mark.line != parser->problem_mark.line)
         return error_set(err, EINVAL, "%s:%zu: not valid YAML: %s %s that begins in line %zu", name,
                          parser->problem_mark.line + 1, problem, parser->context, parser->context_mark.line + 1);

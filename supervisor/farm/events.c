@@ -74,6 +74,8 @@ static const struct reason_row reasons[] = {
     [REASON_LIMITS_REFUSED] = {"LimitsRefused", true},
     [REASON_CGROUPS_LEFT] = {"CgroupsLeft", true},
     [REASON_CLOCK_STEPPED] = {"ClockStepped", true},
+    [REASON_HISTORY_SET_ASIDE] = {"HistorySetAside", true},
+    [REASON_HISTORY_NOT_KEPT] = {"HistoryNotKept", true},
     [REASON_RECOVERED] = {"Recovered", false},
 };
 _Static_assert(sizeof(reasons) / sizeof(reasons[0]) == REASON_COUNT, "one row for each reason");
@@ -247,6 +249,19 @@ static void append(struct events *events, const struct event *event)
     slot->id = events->last_id;
 }
 
+/* Those of an empty ring become the earlier ones, and those of `events` follow them. */
+static void put_behind(struct events *events, struct events *earlier)
+{
+    earlier->told_id = earlier->last_id;
+    earlier->listener = events->listener;
+    earlier->listener_data = events->listener_data;
+    earlier->watchers = events->watchers;
+    for (uint64_t id = oldest_id(events); id <= events->last_id; id++)
+        append(earlier, slot_of(events, id));
+    free_chunks(events);
+    *events = *earlier;
+}
+
 /* Into an empty ring. False when the text ends early or is of a farmd with other reasons; *last is set even then, when it
  * can be. */
 static bool read_events(struct events *events, char *text, int64_t *last)
@@ -269,18 +284,29 @@ static bool read_events(struct events *events, char *text, int64_t *last)
 
 void events_restore(struct events *events, const char *text, size_t length)
 {
-    struct events earlier = {.first_id = 1, .listener = events->listener, .listener_data = events->listener_data};
+    struct events earlier = {.first_id = 1};
     cleanup_free char *copy = xstrndup(text, length);
     int64_t last = 0;
     if (!read_events(&earlier, copy, &last)) {
         earlier.last_id = (uint64_t)last; /* the numbers go on all the same */
         earlier.first_id = earlier.last_id + 1;
     }
-    earlier.told_id = earlier.last_id;
-    for (uint64_t id = oldest_id(events); id <= events->last_id; id++)
-        append(&earlier, slot_of(events, id));
-    free_chunks(events);
-    *events = earlier;
+    put_behind(events, &earlier);
+}
+
+void events_precede(struct events *events, const struct event *list, size_t count, uint64_t last_id)
+{
+    struct events earlier = {.first_id = last_id + 1, .last_id = last_id};
+    size_t from = count;
+    /* A ring has no gaps: those before one stay behind. */
+    while (from > 0 && list[from - 1].id == earlier.first_id - 1) {
+        earlier.first_id--;
+        from--;
+    }
+    earlier.last_id = earlier.first_id - 1;
+    for (size_t i = from; i < count; i++)
+        append(&earlier, &list[i]);
+    put_behind(events, &earlier);
 }
 
 const char *event_reason_name(enum event_reason reason)

@@ -55,6 +55,8 @@ enum event_reason {
     REASON_LIMITS_REFUSED,
     REASON_CGROUPS_LEFT,
     REASON_CLOCK_STEPPED,
+    REASON_HISTORY_SET_ASIDE, /* what an earlier farmd wrote down of events and load tests cannot be used */
+    REASON_HISTORY_NOT_KEPT,
     REASON_RECOVERED, /* one of these is over */
     REASON_COUNT
 };
@@ -99,6 +101,10 @@ void events_unwatch(struct events_watcher *watcher); /* not from inside on_new, 
  * ids then follow. Text that cannot be read loses the events, and not their count, so that ids only grow. */
 void events_save(const struct events *events, struct buffer *out);
 void events_restore(struct events *events, const char *text, size_t length);
+
+/* Events of an earlier farmd (ascending ids, the list is copied) in front of those that are there, whose ids then follow on
+ * `last_id`, the last one that was ever given. */
+void events_precede(struct events *events, const struct event *list, size_t count, uint64_t last_id);
 
 const char *event_reason_name(enum event_reason reason);
 int event_reason_parse(const char *name, enum event_reason *reason); /* -EINVAL */

@@ -8,6 +8,7 @@
 #include "core/memory.h"
 #include "supervisor/farm/farm_private.h"
 #include "supervisor/farm/log_keeper.h"
+#include "supervisor/farm/sampler.h"
 #include "supervisor/farm/selector.h"
 #include "supervisor/farm/server_private.h"
 #include "supervisor/farm/statefile.h"
@@ -359,7 +360,7 @@ static void add_limits_in_force(struct farm_totals *totals, const struct server 
 
 void farm_totals(const struct farm *farm, struct farm_totals *totals)
 {
-    *totals = (struct farm_totals){0};
+    *totals = (struct farm_totals){.p99_us = sampler_p99_us(farm->sampler)};
     for (size_t i = 0; i < farm->server_count; i++) {
         const struct server *server = farm->servers[i];
         totals->by_state[server->lifecycle.state]++;

@@ -78,6 +78,7 @@ struct farm_totals {
     uint64_t memory_limit; /* likewise */
     double requests_per_second;
     double errors_per_second;
+    uint64_t p99_us; /* over all requests of the last second; 0: none was answered */
 };
 void farm_totals(const struct farm *farm, struct farm_totals *totals);
 

@@ -265,8 +265,8 @@ void farm_adopt(struct farm *farm)
     if (taking.adopted > 0) {
         farm->progress.adopted = taking.adopted;
         farm->progress.adopted_ms = clock_monotonic_ms() - farm->start_began_ms;
-        events_add(farm->events, REASON_ADOPTED, 0, "adopted %u servers in %lld ms", taking.adopted,
-                   (long long)farm->progress.adopted_ms);
+        events_add(farm->events, REASON_ADOPTED, 0, "adopted %u server%s in %lld ms", taking.adopted,
+                   taking.adopted == 1 ? "" : "s", (long long)farm->progress.adopted_ms);
     }
     if (taking.replaced > 0)
         log_warning("%u of the servers that an earlier farmd left are replaced: %s", taking.replaced,

@@ -23,6 +23,7 @@ static void move(int64_t *at_us, int64_t step_us)
 static void move_server(struct server *server, int64_t step_us)
 {
     move(&server->started_at_us, step_us);
+    move(&server->state_since_us, step_us);
     move(&server->next_restart_at_us, step_us);
     move(&server->stats.at_us, step_us);
     sampler_clock_moved(server, step_us);

@@ -63,6 +63,13 @@ static void free_memory(struct farm *farm)
     free(farm);
 }
 
+/* Those of what runs, unless something is in them: another farm's files, or what servers go on with. */
+static void remove_directories(const struct farm *farm)
+{
+    rmdir(farm->paths.runtime_dir);
+    rmdir(farm->settings->runtime_dir);
+}
+
 /* Locked until the last write of the state file is over. */
 static void one_closed(struct farm *farm)
 {
@@ -100,8 +107,10 @@ int farm_new(uv_loop_t *loop, struct settings *settings, const struct runtime_op
         code = open_runtime(made, err);
     }
     if (code < 0) {
-        if (made->lock_fd >= 0)
+        if (made->lock_fd >= 0) { /* else they may be another farmd's */
+            remove_directories(made);
             lock_release(made->paths.lock, made->lock_fd);
+        }
         made->settings = NULL; /* still the caller's */
         free_memory(made);
         return code;
@@ -155,8 +164,7 @@ void farm_free(struct farm *farm)
     farm->ops->close(farm->runtime);
     statefile_close(farm->statefile, !farm->started);
     troubles_free(farm->troubles);
-    rmdir(farm->paths.runtime_dir);
-    rmdir(farm->settings->runtime_dir); /* unless another farm has files there */
+    remove_directories(farm);
 
     uv_close((uv_handle_t *)&farm->flusher, on_handle_closed);
     uv_close((uv_handle_t *)&farm->starter, on_handle_closed);

@@ -69,9 +69,10 @@ static int refuse(const char *path, int fd, struct error *err)
 {
     pid_t pid = read_pid(fd);
     if (pid > 0)
-        return error_set(err, EBUSY,
-                         "another farmd (pid %d) holds %s\n  fix: stop it, or give this one its own --state-dir",
-                         (int)pid, path);
+        return error_set(
+            err, EBUSY,
+            "another farmd (pid %d) holds %s\n  fix: stop it (farmd down), or give this one its own --state-dir",
+            (int)pid, path);
     return error_set(err, EBUSY, "another farmd holds %s\n  fix: stop it, or give this one its own --state-dir", path);
 }
 

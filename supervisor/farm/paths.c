@@ -40,6 +40,17 @@ static int make_directory(const char *path, const char *flag, struct error *err)
     return 0;
 }
 
+/* In /tmp, where everybody may make directories, another user could have made this one, to lay files under farmd's. */
+static int check_owner(const char *path, const char *flag, struct error *err)
+{
+    struct stat st;
+    uid_t user = geteuid();
+    if (user == 0 || lstat(path, &st) < 0 || st.st_uid == user || st.st_uid == 0)
+        return 0;
+    return error_set(err, EPERM, "the directory %s belongs to another user (uid %u); give another one with %s", path,
+                     (unsigned)st.st_uid, flag);
+}
+
 static void default_state_dir(char out[PATH_MAX])
 {
     const char *state_home = getenv("XDG_STATE_HOME");
@@ -75,6 +86,7 @@ void farm_paths_init(struct farm_paths *paths, const struct settings *settings)
         .runtime_dir = xasprintf("%s/%s", settings->runtime_dir, instance),
         .state = xasprintf("%s/state", settings->state_dir),
         .lock = xasprintf("%s/lock", settings->state_dir),
+        .history = xasprintf("%s/history.db", settings->state_dir),
         .own_log = xasprintf("%s/logs/farmd.log", settings->state_dir),
         .control = xasprintf("%s/%s/control", settings->runtime_dir, instance),
     };
@@ -86,6 +98,7 @@ void farm_paths_done(struct farm_paths *paths)
     free(paths->runtime_dir);
     free(paths->state);
     free(paths->lock);
+    free(paths->history);
     free(paths->own_log);
     free(paths->control);
     *paths = (struct farm_paths){0};
@@ -100,6 +113,8 @@ int farm_paths_make(struct farm_paths *paths, const struct settings *settings, s
     struct farm_paths made;
     farm_paths_init(&made, settings); /* now, for the instance's name depends on where links in the path lead */
     code = make_directory(made.runtime_dir, "--runtime-dir", err);
+    if (code == 0)
+        code = check_owner(settings->runtime_dir, "--runtime-dir", err);
     if (code < 0)
         farm_paths_done(&made);
     else

@@ -13,6 +13,7 @@ struct farm_paths {
     char *runtime_dir; /* this instance's own */
     char *state;       /* the state file */
     char *lock;
+    char *history; /* the database of events and load tests */
     char *own_log; /* what a farmd in the background prints */
     char *control; /* the socket by which commands speak to the running farmd */
 };

@@ -15,12 +15,13 @@
 #include <sys/sysinfo.h>
 
 #define SLICES 20
-#define FIRST_POINTS 32 /* room for this many at first; grows with the run up to SAMPLER_KEEP */
 
 struct sampler {
     struct farm *farm;
     uv_timer_t timer;
     unsigned slice;
+    uint64_t latency[HISTOGRAM_BUCKETS]; /* of all servers, in this round */
+    uint64_t p99_us;                     /* in the last one */
 };
 
 /* The latest figures of a run, for the differences. */
@@ -35,10 +36,9 @@ struct sampler_slot {
     struct base_line base;
     struct runtime_limits_in_force limits; /* asked for with the first sample, off the way of a start */
     bool limits_known;
-    uint64_t earlier_oom_kills;  /* of the runs before this one */
-    uint32_t *latency;           /* the histogram at the last sample; from the first request on */
-    struct sample_point *points; /* a ring once it has its full size */
-    uint32_t capacity, count, next;
+    uint64_t earlier_oom_kills; /* of the runs before this one */
+    uint32_t *latency;          /* the histogram at the last sample; from the first request on */
+    struct sample_history history;
 };
 
 static double machine_cpus(void)
@@ -67,17 +67,6 @@ static struct sampler_slot *slot_of(struct server *server)
 
 /* --- the kept points --- */
 
-static void make_room(struct sampler_slot *slot)
-{
-    if (slot->count < slot->capacity || slot->capacity == SAMPLER_KEEP)
-        return;
-    /* Not full size yet, so nothing has wrapped. */
-    uint32_t capacity = slot->capacity ? slot->capacity * 2 : FIRST_POINTS;
-    slot->capacity = capacity < SAMPLER_KEEP ? capacity : SAMPLER_KEEP;
-    slot->points = xrealloc(slot->points, slot->capacity * sizeof(struct sample_point));
-    slot->next = slot->count;
-}
-
 static void keep_point(struct server *server, struct sampler_slot *slot)
 {
     const struct server_stats *stats = &server->stats;
@@ -92,37 +81,17 @@ static void keep_point(struct server *server, struct sampler_slot *slot)
         .p99_us = (uint32_t)stats->p99_us,
         .restarts = server->restarts,
     };
-    /* A timer that came a little early must not make two points of one second: readers ask for what is newer. */
-    if (slot->count > 0) {
-        struct sample_point *last = &slot->points[(slot->next + slot->capacity - 1) % slot->capacity];
-        if (point.at_s <= last->at_s) { /* or a clock that is set back by less than a step */
-            point.at_s = last->at_s;
-            *last = point;
-            return;
-        }
-    }
-    make_room(slot);
-    slot->points[slot->next] = point;
-    slot->next = (slot->next + 1) % slot->capacity;
-    if (slot->count < slot->capacity)
-        slot->count++;
+    sample_history_add(&slot->history, &point);
 }
 
-size_t sampler_points(const struct server *server, uint32_t since, struct sample_point *out, size_t max)
+size_t sampler_points(const struct server *server, enum sample_resolution resolution, uint32_t since,
+                      struct sample_point *out, size_t max)
 {
-    const struct sampler_slot *slot = server->samples;
-    size_t count = 0;
-    if (!slot || slot->count == 0)
+    uint32_t now_s = (uint32_t)(clock_realtime_us() / US_PER_SECOND);
+
+    if (!server->samples)
         return 0;
-    uint32_t oldest = slot->count < slot->capacity ? 0 : slot->next;
-    if (since > slot->points[(slot->next + slot->capacity - 1) % slot->capacity].at_s)
-        since = 0;
-    for (uint32_t i = 0; i < slot->count && count < max; i++) {
-        const struct sample_point *point = &slot->points[(oldest + i) % slot->capacity];
-        if (point->at_s > since)
-            out[count++] = *point;
-    }
-    return count;
+    return sample_history_get(&server->samples->history, resolution, since, now_s, server->restarts, out, max);
 }
 
 /* --- one sample --- */
@@ -221,6 +190,9 @@ static void measure_requests(struct server *server, struct sampler_slot *slot, c
         return; /* the histogram is the costly part, and an idle server's has not changed */
     uint64_t difference[HISTOGRAM_BUCKETS];
     latency_difference(slot, counters, difference);
+    struct sampler *sampler = server->farm->sampler;
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
+        sampler->latency[i] += difference[i];
     stats->p50_us = histogram_quantile_us(difference, 0.50);
     stats->p90_us = histogram_quantile_us(difference, 0.90);
     stats->p99_us = histogram_quantile_us(difference, 0.99);
@@ -259,6 +231,15 @@ static void on_slice(uv_timer_t *timer)
             sample_server(server);
     }
     sampler->slice = (sampler->slice + 1) % SLICES;
+    if (sampler->slice == 0) {
+        sampler->p99_us = histogram_quantile_us(sampler->latency, 0.99);
+        memset(sampler->latency, 0, sizeof(sampler->latency));
+    }
+}
+
+uint64_t sampler_p99_us(const struct sampler *sampler)
+{
+    return sampler->p99_us;
 }
 
 /* --- runs --- */
@@ -313,18 +294,15 @@ void sampler_run_ended(struct server *server)
 
 void sampler_clock_moved(struct server *server, int64_t step_us)
 {
-    struct sampler_slot *slot = server->samples;
-    for (uint32_t i = 0; slot && i < slot->count; i++) {
-        int64_t at_s = (int64_t)slot->points[i].at_s + step_us / US_PER_SECOND;
-        slot->points[i].at_s = at_s < 0 ? 0 : (uint32_t)at_s;
-    }
+    if (server->samples)
+        sample_history_move(&server->samples->history, step_us / US_PER_SECOND);
 }
 
 void sampler_slot_free(struct server *server)
 {
     if (!server->samples)
         return;
-    free(server->samples->points);
+    sample_history_done(&server->samples->history);
     free(server->samples->latency);
     free(server->samples);
     server->samples = NULL;

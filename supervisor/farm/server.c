@@ -238,7 +238,7 @@ static void enter_stopped(struct server *server, enum lifecycle_event event)
     bool by_policy =
         (event == EVENT_EXITED || event == EVENT_SPAWN_FAILED) && server->last_exit.reason != REASON_STOPPED;
     server->own->stopped_by_hand = !by_policy;
-    server_set_error(server, by_policy ? server->own->ending : "stopped on request");
+    server_set_error(server, by_policy ? server->own->ending : STOPPED_ON_REQUEST);
     if (event == EVENT_STOP) /* nothing ran, so no ending tells it */
         events_add(farm_events(server->farm), REASON_STOPPED, server->id, "%s is stopped", server->name);
 }
@@ -362,8 +362,10 @@ static void handle(struct server *server, struct server_request *request)
     server->lifecycle = step.next;
     if (step.next.state == SERVER_STOPPING && before.state != SERVER_STOPPING)
         server_note_cause(server, event);
-    if (step.next.state != before.state || ends)
+    if (step.next.state != before.state || ends) {
+        server->state_since_us = farm_now_us(server->farm);
         enter_state(server, before.state, event);
+    }
     perform(server, &step, before.state, event);
     if (step.next.state != before.state || step.actions || ends)
         farm_server_changed(server->farm, server);
@@ -454,6 +456,7 @@ struct server *server_new(struct farm *farm, int id, uint16_t port, const struct
     snprintf(server->name, sizeof(server->name), "server-%d", id);
     server_set_port(server, port);
     server->log_path = server_log_path(farm, id);
+    server->state_since_us = clock_realtime_us();
     server_set_error(server, "not started yet");
 
     server->own = xcalloc(1, sizeof(*server->own));

@@ -86,6 +86,7 @@ struct server {
     char health_error[96];      /* what the last failing probe said, "" when none */
     unsigned restarts;          /* lifetime: starts that were not the first nor a start from `stopped` by hand */
     int64_t started_at_us;      /* real time; of the process that runs, 0 when none */
+    int64_t state_since_us;     /* real time; when its present state began */
     int64_t running_since_ms;   /* monotonic; ready since */
     int64_t ended_at_ms;        /* monotonic; of the last ending, for "back in 21 ms" */
     int64_t next_restart_at_us; /* real time, in backoff; else 0 */

@@ -82,7 +82,8 @@ void server_record(const struct server *server, struct state_server *out)
     out->streak_began_ms = server->own->streak_began_ms;
     out->oom_kills = (int64_t)sampler_earlier_oom_kills(server);
     record_last_exit(&server->last_exit, out);
-    snprintf(out->error, sizeof(out->error), "%s", server->error);
+    bool stops = server->lifecycle.state == SERVER_STOPPING && out->wanted == STATE_STOPPED;
+    snprintf(out->error, sizeof(out->error), "%s", stops ? STOPPED_ON_REQUEST : server->error);
     if (server->process)
         record_process(server, out);
 }
@@ -114,6 +115,7 @@ void server_restore(struct server *server, const struct state_server *was)
     server->restarts = (unsigned)or_zero(was->restarts);
     server->backoff.failures = (unsigned)or_zero(was->failures);
     own->streak_began_ms = or_zero(was->streak_began_ms);
+    own->streak_reason = was->exit_reason;
     server->limits_overridden = was->limits_by_hand == 1;
     if (server->limits_overridden)
         server->limits = was->limits;
@@ -125,6 +127,8 @@ void server_restore(struct server *server, const struct state_server *was)
         own->stopped_by_hand = was->wanted == STATE_STOPPED;
         server->lifecycle.state = was->wanted == STATE_STOPPED ? SERVER_STOPPED : SERVER_FAILED;
         server_set_error(server, was->error);
+        if (server->last_exit.known)
+            server->state_since_us = server->last_exit.at_us;
     }
 }
 
@@ -210,6 +214,8 @@ void server_go_on(struct server *server)
         server->ready = false;
         server_set_error(server, "paused on request");
     } else {
+        int64_t running_ms = clock_monotonic_ms() - server->running_since_ms;
+        server->state_since_us = clock_realtime_us() - running_ms * 1000;
         server_set_error(server, "");
         prober_running(server->prober);
     }

@@ -57,10 +57,11 @@ void server_note_cause(struct server *server, enum lifecycle_event event)
     } else if (event == EVENT_LIVENESS_FAILED) {
         own->has_cause = true;
         own->cause = REASON_LIVENESS_FAILED;
+        bool waited = strcmp(server->health_error, "timeout") == 0;
         units_format_duration(text, liveness->timeout_ms);
         events_add(events, REASON_LIVENESS_FAILED, server->id,
-                   "%s unhealthy: %u probes failed in a row (%s, %s each); killed", server->name, liveness->retries,
-                   server->health_error, text);
+                   "%s unhealthy: %u probes failed in a row (%s%s%s%s); killed", server->name, liveness->retries,
+                   server->health_error, waited ? ", " : "", waited ? text : "", waited ? " each" : "");
     }
 }
 
@@ -98,11 +99,20 @@ static const char *signal_name(int signal)
     return name ? name : "?";
 }
 
+/* What a server said before it gave up, "error ENAME text", without what is for programs. */
+static const char *words_of(const struct runtime_exit *exit)
+{
+    const char *name = strchr(exit->detail, ' ');
+    const char *text = name != NULL ? strchr(name + 1, ' ') : NULL;
+    return text != NULL ? text + 1 : exit->detail;
+}
+
 static void describe_exit(const struct runtime_exit *exit, char *out, size_t size)
 {
+    const char *said = words_of(exit);
     switch (exit->kind) {
     case RUNTIME_EXIT_CODE:
-        put(out, size, "exit %d%s%s", exit->exit_code, exit->detail[0] ? ", " : "", exit->detail);
+        put(out, size, "exit %d%s%s", exit->exit_code, said[0] ? ", " : "", said);
         break;
     case RUNTIME_EXIT_SIGNAL:
         put(out, size, "signal %d, SIG%s", exit->signal, signal_name(exit->signal));
@@ -131,7 +141,7 @@ static void describe(const struct server *server, enum event_reason reason, bool
     } else if (reason == REASON_PORT_TAKEN) {
         describe_port_holder(server, out, size);
     } else if (reason == REASON_START_FAILED) {
-        put(out, size, "%s", own->exit.detail);
+        put(out, size, "%s", words_of(&own->exit));
     } else if (reason == REASON_OOM_KILLED) {
         units_format_size(text, server->limits.memory);
         put(out, size, "at its limit of %s", text);
@@ -271,6 +281,16 @@ static bool policy_wants_restart(const struct server *server)
     return false;
 }
 
+/* One whose end nobody saw "ended", which is true of the others, too. */
+static void note_streak(struct server *server)
+{
+    struct server_private *own = server->own;
+    enum event_reason reason = server->last_exit.reason;
+    bool differs = reason != own->streak_reason && reason != REASON_EXIT_UNKNOWN;
+    own->streak_is_mixed = server->backoff.failures > 1 && (own->streak_is_mixed || differs);
+    own->streak_reason = reason;
+}
+
 enum lifecycle_verdict server_judge(struct server *server)
 {
     struct server_private *own = server->own;
@@ -282,6 +302,7 @@ enum lifecycle_verdict server_judge(struct server *server)
     int64_t healthy_ms = server->running_since_ms ? server_healthy_ms(server, now_ms) : 0;
     struct backoff_decision decision =
         backoff_next(&server->backoff, server->group->restart_profile, now_ms, ran_ms, healthy_ms, random_bits());
+    note_streak(server);
     if (server->backoff.failures <= 1)
         own->streak_began_ms = now_ms;
     own->retry_delay_ms = decision.delay_ms;
@@ -305,7 +326,9 @@ static void describe_streak(const struct server *server, char *out, size_t size)
     units_format_duration(span, clock_monotonic_ms() - own->streak_began_ms);
     const char *verb = verbs[server->last_exit.reason];
     const char *detail = own->ending + strlen(verb);
-    if (detail[0] == ':')
+    if (own->streak_is_mixed)
+        put(out, size, "%s; ended %u times in %s", own->ending, times, span);
+    else if (detail[0] == ':')
         put(out, size, "%s%s (%u times in %s)", verb, detail, times, span);
     else
         put(out, size, "%s %u times in %s%s", verb, times, span, detail);

@@ -8,6 +8,8 @@
 #include "supervisor/farm/server.h"
 #include "supervisor/farm/state.h"
 
+#define STOPPED_ON_REQUEST "stopped on request" /* the error of one that was stopped by hand */
+
 /* An event on its way and, when somebody asked for it, whom to tell. */
 struct server_request {
     struct server_request *next;
@@ -48,9 +50,11 @@ struct server_private {
     bool is_restart;      /* the run replaces an earlier one: its Ready tells how long it took */
 
     int64_t started_at_ms;
-    int64_t healthy_since_ms; /* 0: it is not */
-    int64_t healthy_best_ms;  /* the longest healthy stretch of this run before that */
-    int64_t streak_began_ms;  /* of the failures that the backoff counts */
+    int64_t healthy_since_ms;        /* 0: it is not */
+    int64_t healthy_best_ms;         /* the longest healthy stretch of this run before that */
+    int64_t streak_began_ms;         /* of the failures that the backoff counts */
+    enum event_reason streak_reason; /* of the last one */
+    bool streak_is_mixed;            /* they were not all of one reason */
     int64_t retry_delay_ms;
     int ending_code;  /* errno for those who waited for a start */
     char ending[240]; /* "crashed (exit 1)" */

@@ -4,6 +4,7 @@
  */
 #include "supervisor/farm/state.h"
 
+#include "core/clock.h"
 #include "core/memory.h"
 #include "core/units.h"
 
@@ -18,6 +19,8 @@
 #define MAGIC "farmd-state "
 #define VERSION 2
 #define BOOT_ID_LENGTH 36
+#define LAST_US INT64_C(253402300799999999) /* the end of the year 9999: no clock is set to later */
+#define NOW_MS (-1) /* most of a word that is a time of the clock that counts from boot: none is still to come */
 
 static const char *const wanted_names[] = {
     [STATE_RUNNING] = "running",       [STATE_STARTING] = "starting", [STATE_PAUSED] = "paused",
@@ -29,7 +32,7 @@ _Static_assert(ARRAY_SIZE(wanted_names) == STATE_WANTED_COUNT, "one name for eac
 struct word {
     const char *key;
     size_t offset; /* of an int64_t */
-    int64_t max;   /* the least is 0 */
+    int64_t max;   /* or NOW_MS; the least is 0 */
 };
 
 #define WORD(key_, member, max_)                                                                                       \
@@ -40,21 +43,21 @@ static const struct word words[] = {
     WORD("port", port, UINT16_MAX),
     WORD("pid", pid, INT32_MAX),
     WORD("start", start_time, INT64_MAX),
-    WORD("started_us", started_at_us, INT64_MAX),
-    WORD("started_ms", started_at_ms, INT64_MAX),
-    WORD("running_ms", running_since_ms, INT64_MAX),
-    WORD("healthy_ms", healthy_since_ms, INT64_MAX),
+    WORD("started_us", started_at_us, LAST_US),
+    WORD("started_ms", started_at_ms, NOW_MS),
+    WORD("running_ms", running_since_ms, NOW_MS),
+    WORD("healthy_ms", healthy_since_ms, NOW_MS),
     WORD("not_ready", not_ready, 1),
     WORD("limits_by_hand", limits_by_hand, 1),
     WORD("restarts", restarts, UINT32_MAX),
     WORD("failures", failures, UINT32_MAX),
-    WORD("streak_ms", streak_began_ms, INT64_MAX),
-    WORD("oom_kills", oom_kills, INT64_MAX),
-    WORD("oom_seen", oom_seen, INT64_MAX),
+    WORD("streak_ms", streak_began_ms, NOW_MS),
+    WORD("oom_kills", oom_kills, UINT32_MAX),
+    WORD("oom_seen", oom_seen, UINT32_MAX),
     WORD("exit_code", exit_code, UINT16_MAX),
     WORD("exit_signal", exit_signal, UINT16_MAX),
     WORD("exit_oom", exit_oom_killed, 1),
-    WORD("exit_us", exit_at_us, INT64_MAX),
+    WORD("exit_us", exit_at_us, LAST_US),
 };
 
 static int64_t *number_of(struct state_server *server, const struct word *word)
@@ -219,6 +222,11 @@ static bool read_wanted(const char *text, enum state_wanted *wanted)
     return false;
 }
 
+static int64_t most_of(const struct word *word)
+{
+    return word->max == NOW_MS ? clock_monotonic_ms() : word->max;
+}
+
 static bool read_server_word(struct state_server *server, const char *word)
 {
     const char *value = value_of(word, "exit");
@@ -229,7 +237,7 @@ static bool read_server_word(struct state_server *server, const char *word)
     for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
         value = value_of(word, words[i].key);
         if (value)
-            return read_number(value, words[i].max, number_of(server, &words[i]));
+            return read_number(value, most_of(&words[i]), number_of(server, &words[i]));
     }
     return false;
 }
@@ -288,7 +296,7 @@ static bool read_place(struct state *state, const char *path)
 static bool read_farm(struct state *state, char *line)
 {
     int64_t stopping = 0;
-    bool good = read_number(value_of(next_word(&line), "started_us"), INT64_MAX, &state->farm_started_at_us) &&
+    bool good = read_number(value_of(next_word(&line), "started_us"), LAST_US, &state->farm_started_at_us) &&
                 read_number(value_of(next_word(&line), "stopping"), 1, &stopping);
     state->stopping = stopping == 1;
     return good &&

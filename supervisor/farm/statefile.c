@@ -5,6 +5,7 @@
 
 #include "core/clock.h"
 #include "core/memory.h"
+#include "supervisor/farm/aside.h"
 #include "supervisor/farm/background.h"
 
 #include <errno.h>
@@ -19,7 +20,6 @@
 #define DELAY_SHARE 10 /* and composing takes at most this fraction of the time: nothing else happens meanwhile */
 #define RETRY_MS 1000  /* after one that failed */
 #define FILE_MAX (16 * 1024 * 1024) /* more than SETTINGS_MAX_SERVERS lines need */
-#define ASIDE_MAX 9                 /* files that are kept */
 
 /* --- reading --- */
 
@@ -43,34 +43,33 @@ static int read_text(const char *path, struct buffer *text, struct error *err)
     }
 }
 
-/* Under the first name that is free: what was set aside before may not have been looked at yet. */
-static int set_aside(const char *path, const struct error *why, struct error *err)
+static int read_state(const char *path, struct state **state, struct error *why)
 {
-    for (unsigned n = 1; n <= ASIDE_MAX; n++) {
-        cleanup_free char *aside = n == 1 ? xasprintf("%s.broken", path) : xasprintf("%s.broken.%u", path, n);
-        if (access(aside, F_OK) == 0)
-            continue;
-        if (rename(path, aside) < 0)
-            break;
-        return error_set(err, why->code, "the state file %s %s; it is set aside as %s", path, why->message, aside);
-    }
-    return error_set(err, why->code, "the state file %s %s; it cannot be set aside: remove %s.broken*", path,
-                     why->message, path);
+    struct buffer text = BUFFER_EMPTY;
+    struct state *found = NULL;
+    int code = read_text(path, &text, why);
+    if (code > 0)
+        code = state_parse(text.data, text.length, &found, why);
+    buffer_done(&text);
+    if (code < 0)
+        return code;
+    *state = found;
+    return 0;
 }
 
 int statefile_load(const char *path, struct state **state, struct error *err)
 {
-    struct buffer text = BUFFER_EMPTY;
     struct error why = {0};
-    struct state *found = NULL;
-    int code = read_text(path, &text, &why);
-    if (code > 0)
-        code = state_parse(text.data, text.length, &found, &why);
-    buffer_done(&text);
+    int code = read_state(path, state, &why);
     if (code < 0)
-        return set_aside(path, &why, err);
-    *state = found;
-    return 0;
+        free(aside_rename(path, "the state file", &why, err));
+    return code;
+}
+
+int statefile_look(const char *path, struct state **state)
+{
+    struct error ignored = {0};
+    return read_state(path, state, &ignored);
 }
 
 /* --- writing --- */

@@ -16,6 +16,9 @@
  * "<path>.broken", and a negative code and a sentence about it are returned. */
 int statefile_load(const char *path, struct state **state, struct error *err);
 
+/* The same for one that only looks while a farmd may be at work: the file stays where it is, and no sentence is made. */
+int statefile_look(const char *path, struct state **state);
+
 struct statefile;
 
 struct statefile_calls {

@@ -41,6 +41,7 @@ static const struct {
                             "all servers have statistics again"},
     [TROUBLE_LIMITS] = {REASON_LIMITS_REFUSED, "limits are not in force", "limits are in force again"},
     [TROUBLE_CGROUPS] = {REASON_CGROUPS_LEFT, "cgroups of ended servers are still there", "these cgroups are removed"},
+    [TROUBLE_HISTORY] = {REASON_HISTORY_NOT_KEPT, "the history is not kept", "the history is kept again"},
 };
 _Static_assert(sizeof(rows) / sizeof(rows[0]) == TROUBLE_COUNT, "one row for each trouble");
 

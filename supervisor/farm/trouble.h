@@ -21,6 +21,7 @@ enum trouble {
     TROUBLE_STATISTICS, /* reading them */
     TROUBLE_LIMITS,     /* putting them in force */
     TROUBLE_CGROUPS,    /* removing those of ended servers */
+    TROUBLE_HISTORY,    /* writing down events and load tests */
     TROUBLE_COUNT
 };
 

@@ -277,11 +277,27 @@ class Farmd:
         return self.get("/api/events")["last_id"]
 
     def events(self, since=0, reason=None, server_id=None):
+        """Of this farmd; those before it are in /api/events too."""
+        events = self.get(f"/api/events?since={since}&limit=4096")["events"]
         return [
-            event for event in self.get(f"/api/events?since={since}&limit=4096")["events"]
+            event for event in events[self._first_own(events):]
             if (reason is None or event["reason"] == reason)
             and (server_id is None or event["server_id"] == server_id)
         ]
+
+    @staticmethod
+    def _first_own(events):
+        """Where those of the farmd begin that runs, and of the ones that it has taken over from by an upgrade."""
+        reasons = [event["reason"] for event in events]
+        first, upgraded = 0, False
+        for at in reversed(range(len(reasons))):
+            if reasons[at] == "FarmStarted" and not upgraded:
+                first = at
+                break
+            upgraded = reasons[at] == "Upgraded" or (upgraded and reasons[at] != "FarmStarted")
+        while first > 0 and reasons[first - 1] in ("StateSetAside", "HistorySetAside", "HistoryNotKept"):
+            first -= 1
+        return first
 
     def wait_event(self, reason, server_id=None, since=0, deadline=DEADLINE):
         what = f"event {reason} of server {server_id}"

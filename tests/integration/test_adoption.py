@@ -4,12 +4,13 @@ import os
 import re
 import signal
 import socket
+import subprocess
 
 import pytest
 
 import farmlib
 from adoptlib import change_state, goes_on, kill, records, start
-from farmd_process import alive, cgroup_directories, farms  # noqa: F401
+from farmd_process import FARMD, alive, cgroup_directories, farms  # noqa: F401
 from farmlib import DEADLINE, wait_for
 
 ENFORCE = pytest.mark.parametrize("flags", [[], ["--enforce", "none"]], ids=["enforced", "none"])
@@ -33,6 +34,8 @@ while not os.path.exists("$DIR/go"):
     time.sleep(0.01)
 http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 """
+
+STUBBORN_PROGRAM = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + LATE_PROGRAM
 
 LATE = """
 groups:
@@ -317,6 +320,58 @@ def test_one_that_ended_meanwhile_is_restarted(farms, flags):  # noqa: F811
     ends_well(farm)
 
 
+@needs_root
+@pytest.mark.parametrize("paused, killed", [(False, False), (False, True), (True, True)])
+def test_one_that_was_frozen_to_be_killed(farms, paused, killed):  # noqa: F811
+    """As a farmd does that kills all of a server, and was killed before it thawed it: it is not paused."""
+    farm = farms(servers=2).start()
+    if "enforcement_warning" in farm.get("/api/servers"):
+        pytest.skip("no limits here")
+    if paused:
+        farm.act(1, "pause")
+    before = kill(farm)
+    places = cgroup_directories(before[1]["pid"])
+    if "freezer" in places:
+        (places["freezer"] / "freezer.state").write_text("FROZEN")
+    else:
+        (places[""] / "cgroup.freeze").write_text("1")
+    if killed:
+        os.kill(before[1]["pid"], signal.SIGKILL)
+    start(farm)
+    if killed:
+        after = farm.wait_restarted(1, before[1])
+        assert after["restarts"] == 1 and after["last_exit"]["reason"] == "ExitUnknown"
+    else:
+        goes_on(before[1], farm.wait_status(1, "running"))
+    assert farm.worker(1).status == 200
+    goes_on(before[2], farm.server(2))
+    ends_well(farm)
+
+
+@ENFORCE
+def test_one_that_was_being_stopped_is_stopped(farms, flags):  # noqa: F811
+    config = "groups: [{name: a, count: 1, stop_grace: 60s, restart: never, command: [python3, $DIR/stubborn.py]}]\n"
+    farm = farms(servers=1, config=config, flags=flags)
+    (farm.directory / "stubborn.py").write_text(STUBBORN_PROGRAM.replace("$DIR", str(farm.directory)))
+    (farm.directory / "go").touch()
+    farm.start()
+    pid = farm.pids()[1]
+    with farmlib.connect(farm.port) as asking:  # for what will not be answered
+        body = b'{"action": "stop"}'
+        asking.sendall(b"POST /api/servers/1/action HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                       b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        wait_for(lambda: records(farm)[1]["wanted"] == "stopped", what="the stop being recorded")
+        farm.kill()
+    assert alive(pid)
+    start(farm)
+    entry = farm.server(1)
+    assert (entry["status"], entry["error"], entry["restarts"]) == ("stopped", "stopped on request", 0)
+    wait_for(lambda: not alive(pid), what="its end")
+    farm.act(1, "start")
+    farm.act(1, "kill")  # a stop would take its time
+    ends_well(farm)
+
+
 def test_a_slow_start_goes_on(farms):  # noqa: F811
     farm = farms(servers=1, config=LATE)
     (farm.directory / "late.py").write_text(LATE_PROGRAM.replace("$DIR", str(farm.directory)))
@@ -388,13 +443,32 @@ def test_a_next_farmd_that_cannot_serve_leaves_them_alone(farms):  # noqa: F811
     ends_well(farm)
 
 
+def test_one_of_several_next_ones_takes_over(farms):  # noqa: F811
+    farm = farms(servers=3).start()
+    before = kill(farm)
+    many = [subprocess.Popen([FARMD, *farm.arguments()], cwd=farm.directory, env=farm.env, stdout=subprocess.DEVNULL,
+                             stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    try:
+        wait_for(lambda: [one.poll() for one in many].count(2) == 3, what="all but one of them being refused")
+        [farm.process] = [one for one in many if one.poll() is None]
+        assert all("another farmd" in one.stderr.read() for one in many if one is not farm.process)
+        farm.wait_ready()
+        for server_id, entry in farm.servers().items():
+            goes_on(before[server_id], entry)
+        farm.process.send_signal(signal.SIGTERM)
+        assert farm.process.wait(DEADLINE) == 0
+        assert farm.leftovers() == []
+    finally:
+        for one in many:
+            one.kill()
+            one.communicate()
+
+
 def test_a_stop_that_was_cut_short_is_over(farms):  # noqa: F811
     """Ctrl-C and then kill -9: the next farm begins anew, whatever was left of the one before."""
     config = "groups:\n  - {name: slow, count: 1, stop_grace: 60s, restart: never, command: [python3, $DIR/stubborn.py]}\n  - {name: web, count: 2}\n"
     farm = farms(servers=3, config=config)
-    (farm.directory / "stubborn.py").write_text(
-        "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-        + LATE_PROGRAM.replace("$DIR", str(farm.directory)))
+    (farm.directory / "stubborn.py").write_text(STUBBORN_PROGRAM.replace("$DIR", str(farm.directory)))
     (farm.directory / "go").touch()
     farm.start()
     farm.act(2, "stop")

@@ -171,10 +171,13 @@ def test_limits_that_the_kernel_does_not_have(farms):  # noqa: F811
     for path in files:
         if path.exists():
             path.write_text(str(1 << 30))
+    if not v1:
+        (places[""] / "memory.high").write_text(str(64 << 20))  # what makes room for a lower limit
     farm.start()
     assert farm.pids()[1] == before[1]["pid"]
     assert farm.server(1)["limits"]["memory_mb"] == 256
     assert files[-1].read_text().strip() == str(256 << 20)
+    assert v1 or (places[""] / "memory.high").read_text() == "max\n"
     ends_well(farm)
 
 

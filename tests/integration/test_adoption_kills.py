@@ -17,7 +17,7 @@ import time
 import pytest
 
 from adoptlib import goes_on, kill, slices
-from farmd_process import alive, environment_of, farms  # noqa: F401
+from farmd_process import FARMD, alive, environment_of, farms  # noqa: F401
 from farmlib import DEADLINE, SLOW, wait_for
 
 ROUNDS = int(os.environ.get("ADOPTION_ROUNDS", "2" if SLOW else "4"))
@@ -103,13 +103,23 @@ class Chaos:
         self.wait(0.15)
         return thread
 
+    def upgrading(self):
+        def run():
+            subprocess.run([FARMD, "upgrade", *self.farm.arguments()], cwd=self.farm.directory, env=self.farm.env,
+                           capture_output=True, timeout=DEADLINE)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        self.wait(0.15)
+        return thread
+
     def stopping(self):
         self.farm.process.send_signal(signal.SIGTERM)
         self.wait(0.02)
         self.counts.add(10)  # as it was set: a stop forgets a scale
 
     def round(self):
-        what = self.chance.choice([self.starting, self.scaling, self.rolling, self.stopping])
+        what = self.chance.choice([self.starting, self.scaling, self.rolling, self.upgrading, self.stopping])
         thread = what()
         self.farm.kill()
         if thread:

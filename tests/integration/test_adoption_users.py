@@ -1,15 +1,23 @@
 """A farm without root whose farmd is killed: in cgroups that belong to its user, and without any."""
 
+import pytest
+
 from adoptlib import goes_on, kill
-from cgrouplib import kernel_limits, needs_root
-from farmd_process import alive, farms  # noqa: F401
-from test_delegation import delegated, needs_setpriv, start, version_here
+from cgrouplib import needs_root, read
+from farmd_process import alive, cgroup_directories, farms  # noqa: F401
+from test_delegation import ALL, delegated, needs_setpriv, start, version_here
+
+
+def memory_limit(pid):
+    places = cgroup_directories(pid)
+    return int(read(places["memory"] / "memory.limit_in_bytes" if "memory" in places else places[""] / "memory.max"))
 
 
 @needs_root
 @needs_setpriv
-def test_in_a_delegated_subtree(farms):  # noqa: F811
-    with delegated() as places:
+@pytest.mark.parametrize("given", [ALL, ("memory", "pids")], ids=["whole", "part"])
+def test_in_a_delegated_subtree(farms, given):  # noqa: F811
+    with delegated(given) as places:
         farm = start(farms(servers=3), places)
         assert farm.get("/api/servers")["enforcement"] == version_here()
         before = kill(farm)
@@ -18,7 +26,7 @@ def test_in_a_delegated_subtree(farms):  # noqa: F811
         assert farm.get("/api/servers")["enforcement"] == version_here()
         for server_id, entry in farm.servers().items():
             goes_on(before[server_id], entry)
-            assert kernel_limits(entry["pid"])["memory_mb"] == 256
+            assert memory_limit(entry["pid"]) == 256 << 20
         assert farm.stop() == 0, farm.errors()
         assert farm.leftovers() == []
         assert [inner for place in places for inner in place.iterdir() if inner.is_dir()] == []
@@ -34,7 +42,8 @@ def test_from_outside_of_the_subtree(farms):  # noqa: F811
         before = kill(farm)
         start(farm)
         enforcement = farm.get("/api/servers")["enforcement"]
-        if enforcement == "cgroup1":
+        if version_here() == "cgroup1":
+            assert enforcement == "cgroup1"
             for server_id, entry in farm.servers().items():
                 goes_on(before[server_id], entry)
         else:

@@ -112,6 +112,20 @@ def test_limits_change_while_it_runs(api):
     api.patch("/api/servers/3", {"memory_mb": 256, "cpu": 0.5, "pids": 128, "memory_reservation_mb": 128})
 
 
+def test_a_reservation_follows_its_limit_down(api):
+    """Whoever sets a limit need not know of the reservations that hold without it; one that is named is checked."""
+    try:
+        limits = api.patch("/api/servers/3", {"memory": "64M", "cpu": 0.05})["limits_configured"]
+        assert (limits["memory_mb"], limits["memory_reservation_mb"]) == (64, 64)
+        assert (limits["cpu"], limits["cpu_reservation"]) == (0.05, 0.05)
+        limits = api.patch("/api/servers/3", {"memory": "256M", "cpu": 0.5})["limits_configured"]
+        assert (limits["memory_reservation_mb"], limits["cpu_reservation"]) == (64, 0.05), "and not up again"
+        for body in ({"memory": "64M", "memory_reservation": "65M"}, {"cpu": 0.1, "cpu_reservation": 0.2}):
+            assert "reservation" in api.patch("/api/servers/3", body, 422)["detail"]
+    finally:
+        api.patch("/api/servers/3", {"memory_mb": 256, "memory_reservation_mb": 128, "cpu": 0.5, "cpu_reservation": 0.1})
+
+
 def test_a_memory_limit_as_a_number_of_bytes(api):
     """As in the settings: without a unit a size is bytes."""
     try:
@@ -143,6 +157,29 @@ def test_a_program_that_cannot_be_started_is_no_unknown_server(farms):  # noqa: 
     api = Api(farm.port)
     assert "/no/such/program" in api.act(2, "start", 500)["detail"]
     assert "no such server" in api.act(3, "start", 404)["detail"]
+
+
+UNSTARTABLE = {
+    "missing": "there is no program $DIR/missing; check the path: No such file",
+    "folder": "$DIR/folder is no file that can be executed",
+    "plain": "$DIR/plain is not executable; chmod \\+x it",
+    "script": "cannot execute $DIR/script: Exec format error",
+    "foreign": "cannot find the interpreter of $DIR/foreign: No such file",
+}
+
+
+def test_what_keeps_a_program_from_starting(farms):  # noqa: F811
+    groups = [f"  - {{name: {name}, count: 1, command: [$DIR/{name}], restart: never}}\n" for name in UNSTARTABLE]
+    farm = farms(servers=len(groups), config="groups:\n" + "".join(groups))
+    (farm.directory / "folder").mkdir()
+    for name, text in (("plain", "#!/bin/sh\n"), ("script", "echo\n"), ("foreign", "#!/no/such/interpreter\n")):
+        (farm.directory / name).write_text(text)
+        (farm.directory / name).chmod(0o644 if name == "plain" else 0o755)
+    farm.start(wait=False)
+    wait_for(lambda: not farmlib.refuses(farm.port), what="farmd")
+    for server_id, text in enumerate(UNSTARTABLE.values(), 1):
+        why = f"cannot start: {text}".replace("$DIR", str(farm.directory))
+        wait_for(lambda: re.search(why, farm.server(server_id).get("error", "")), what=why)  # noqa: B023
 
 
 def test_rolling_restart(api):
@@ -232,6 +269,39 @@ def test_history_grows_second_by_second(api):
     assert later and later[0] > since
 
 
+def test_history_of_several_servers(api):
+    def answer():
+        found = api.get("/api/history?select=1-2")
+        return found if all(len(entry["points"]["at"]) >= 3 for entry in found["servers"]) else None
+
+    several = wait_for(answer, what="three seconds of history")
+    assert [entry["server_id"] for entry in several["servers"]] == [1, 2]
+    assert (several["interval_seconds"], several["keep_seconds"]) == (1, 600)
+    assert several["bytes_per_server"] == 15360
+    one = api.get("/api/servers/2/history")["points"]
+    first = several["servers"][1]["points"]
+    assert one["at"][:3] == first["at"][:3] and one["memory_mb"][:3] == first["memory_mb"][:3]
+    since = first["at"][-1]
+    assert all(at > since for at in api.get(f"/api/history?select=2&since={since}")["servers"][0]["points"]["at"])
+    assert len(api.get("/api/history")["servers"]) == len(api.servers())
+
+
+def test_history_by_ten_seconds(api):
+    def points():
+        return api.get("/api/servers/1/history?resolution=10")["points"]["at"]
+
+    at = wait_for(points, what="ten seconds that are over")
+    assert all(second % 10 == 0 and second + 10 <= time.time() + 1 for second in at)
+    whole = api.get("/api/history?resolution=10&select=1")
+    assert (whole["interval_seconds"], whole["keep_seconds"]) == (10, 3600)
+    assert whole["servers"][0]["points"]["at"][0] == at[0]
+    for path in ("/api/history", "/api/servers/1/history"):
+        for resolution in ("0", "5", "11", "x"):
+            assert "resolution" in api.get(f"{path}?resolution={resolution}", status=422)["detail"]
+    assert "since" in api.get("/api/history?since=x", status=422)["detail"]
+    assert "99" in api.get("/api/history?select=99", status=400)["detail"]
+
+
 def test_requests_show_in_the_entry_and_the_history(api, farm):
     def seen():
         farm.worker(4)
@@ -255,7 +325,8 @@ def test_events_since(api):
     assert len(first["events"]) == 1 and first["last_id"] == last + 1
     newest = api.get("/api/events?limit=2")["events"]
     assert last + 1 < newest[-1]["id"] <= api.get("/api/servers")["last_event_id"]
-    assert api.get(f"/api/events?since={2**53}")["events"] == []
+    earlier = api.get(f"/api/events?since={last + 10**6}&limit=4096")
+    assert earlier["lost"] and last + 1 in [event["id"] for event in earlier["events"]], "numbers begin anew with farmd"
 
 
 # --- load tests beside other work ---

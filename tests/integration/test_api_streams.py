@@ -229,7 +229,8 @@ def test_results_as_they_come(farm, api, path, body):
     with Stream(farm.port, path + "?follow=true", "POST", body) as stream:
         seen = stream.until(lambda name, data: name == "done")
         assert stream.next() is None
-    assert [event[1] for event in seen] == ["result"] * 3 + ["done"]
+    assert [event[1] for event in seen] == ["begin"] + ["result"] * 3 + ["done"]
+    assert seen.pop(0)[2] == {"total": 3}
     assert sorted(event[2]["server_id"] for event in seen[:3]) == [1, 2, 3]
     done = seen[3][2]
     assert (done["total"], done["successful"]) == (3, 3)
@@ -241,7 +242,7 @@ def test_failures_among_results(farm, api):
     try:
         with Stream(farm.port, "/api/servers/action?follow=true", "POST", {"ids": "1-2", "action": "pause"}) as stream:
             seen = stream.until(lambda name, data: name == "done")
-        failed = [event[2] for event in seen[:2] if event[2]["status"] == "error"]
+        failed = [event[2] for event in seen if event[1] == "result" and event[2]["status"] == "error"]
         assert [entry["server_id"] for entry in failed] == [2] and failed[0]["message"]
     finally:
         api.act(1, "resume")
@@ -251,6 +252,7 @@ def test_failures_among_results(farm, api):
 def test_nothing_to_do_is_done(farm, api):
     body = {"ids": "state:failed", "action": "restart"}
     with Stream(farm.port, "/api/servers/action?follow=true", "POST", body) as stream:
+        assert stream.next()[1:] == ("begin", {"total": 0})
         assert stream.next()[1:2] == ("done",) and stream.next() is None
 
 
@@ -276,8 +278,8 @@ def test_limits_of_many(farm, api):
     assert (result["total"], result["successful"], result["failed"]) == (2, 2, 0)
     assert [api.servers()[i]["limits_configured"]["cpu"] for i in (1, 2, 3)] == [0.25, 0.25, 0.5]
     # What fits one server may not fit another: each has its own result.
-    api.patch("/api/servers/1", {"memory_reservation_mb": 100})
-    result = api.patch("/api/servers", {"ids": [1, 2], "memory_mb": 64})
+    api.patch("/api/servers/1", {"memory_mb": 64})
+    result = api.patch("/api/servers", {"ids": [1, 2], "memory_reservation_mb": 100})
     assert [entry["status"] for entry in result["results"]] == ["error", "success"]
     assert "memory" in result["results"][0]["message"]
     for body in ({"ids": "all"}, {"cpu": 0.1}, {"ids": "all", "cpu": "fast"}, {"ids": [], "cpu": 1}):

@@ -8,6 +8,7 @@ import pytest
 import farmd_process
 import farmlib
 from farmlib import process_kb, wait_for
+from sse import Stream
 
 KEEP = 3 << 20
 LINES = 200000
@@ -116,15 +117,22 @@ def test_events_are_a_ring(farm):
     while farm.last_event() < 4096 + 100:
         for action in ("pause", "resume"):
             farm.post("/api/servers/action", {"ids": "1-8", "action": action})
-    answer = farm.get("/api/events?since=0&limit=4096")
+    answer = farm.get("/api/events?limit=4096")
     ids = [event["id"] for event in answer["events"]]
-    assert answer["lost"] is True and len(ids) == 4096
     assert ids == list(range(ids[0], ids[0] + 4096)) and ids[-1] == answer["last_id"]
+    with Stream(farm.port, "/api/events?follow=true&since=0") as stream:
+        assert stream.next()[1] == "lost"
+        assert stream.next()[2]["id"] > 1
+    # the history has what the ring has not
+    answer = farm.get("/api/events?since=0&limit=4096")
+    assert answer["lost"] is False and answer["last_id"] == 4096
+    assert [event["id"] for event in answer["events"]] == list(range(1, 4097))
     newest = farm.get("/api/events?limit=5")
     assert [event["id"] for event in newest["events"]] == list(range(newest["last_id"] - 4, newest["last_id"] + 1))
-    assert farm.get(f"/api/events?since={newest['last_id'] + 1000}")["events"] == []
+    assert farm.get(f"/api/events?since={newest['last_id']}")["events"] == []
     assert farm.get(f"/api/events?since={ids[-3]}")["lost"] is False
-    assert farm.get("/api/events?since=99999999999")["events"] == []
+    unknown = farm.get("/api/events?since=99999999999&limit=10")
+    assert unknown["lost"] is True and len(unknown["events"]) == 10, "an earlier farmd's number misses nothing"
     # going on from what one has seen brings each event once
     seen, at = [], ids[100]
     while part := farm.get(f"/api/events?since={at}&limit=1000")["events"]:
@@ -140,7 +148,7 @@ def test_history_is_of_the_last_minutes(farm):
         return series["at"] if len(series["at"]) >= 2 else None
 
     at = wait_for(points, what="two samples")
-    assert at == sorted(set(at)) and len(at) <= 300
+    assert at == sorted(set(at)) and len(at) <= 600
     assert abs(at[-1] - time.time()) < 60
 
 

@@ -100,7 +100,7 @@ def test_a_time_limit(farm):
 def test_progress_on_a_terminal(farm):
     with Terminal(farm, "restart", "all") as terminal:
         assert terminal.read_to_end() == DONE
-    assert "restarted …\033[K" in terminal.screen
+    assert "\r0 of 4 restarted …\033[K" in terminal.screen  # at once, however long the first one takes
     assert re.search(r"\r\033\[K4 servers restarted in .*\r\n\Z", terminal.screen), repr(terminal.screen)
 
 
@@ -168,7 +168,7 @@ def test_set(farm):
         "2 servers changed in")
     limits = [entry["limits_configured"] for entry in farm.servers().values()]
     assert [(one["cpu"], one["memory_mb"]) for one in limits] == [(0.25, 128), (0.25, 128), (0.5, 256), (0.5, 256)]
-    done = run(farm, "set", "1", "--memory", "8M", code=FAILED)
+    done = run(farm, "set", "1", "--memory-reservation", "200M", code=FAILED)
     assert "memory_reservation" in done.stderr
     run(farm, "set", "all", "--cpu", "0.5", "--memory", "256M", "--memory-reservation", "128M", "--pids", "100",
         "--cpu-reservation", "0.1")
@@ -186,6 +186,8 @@ def test_simulate_load(farm):
     partly = run(farm, "simulate-load", "1-2", "--cpu", "0", "--memory", "0", code=PARTLY)
     assert partly.stderr == "farmd: server-2: stopped on request\n"
     assert "--cpu" in error(farm, "simulate-load", "1", "--cpu", "2h")
+    huge = run(farm, "simulate-load", "1", "--memory", "900G", code=FAILED)
+    assert re.fullmatch(r"farmd: server-1: HTTP 503: memory_mb: 921600 MB could not be had: [^\n]+\n", huge.stderr)
 
 
 def test_broadcast(farm):

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import threading
 
 import pytest
@@ -146,7 +147,7 @@ def test_a_farm_that_hangs(farms):  # noqa: F811
     os.kill(farm.process.pid, signal.SIGSTOP)
     try:
         assert "not done within 300 ms" in error(farm, "restart", "1", "--timeout", "300ms", code=TIMED_OUT)
-        assert "within 200 ms" in error(farm, "wait", "--timeout", "200ms", code=TIMED_OUT)
+        assert "no answer within 200 ms" in error(farm, "wait", "--timeout", "200ms", code=TIMED_OUT)
     finally:
         os.kill(farm.process.pid, signal.SIGCONT)
     assert farm.stop() == 0
@@ -212,10 +213,23 @@ def test_a_reader_that_has_had_enough(farm):
     process.stderr.close()
 
 
-def test_a_full_disk(farm):
+@pytest.mark.parametrize("verb", ["ps", "version", "help", "check", "events"])
+def test_a_full_disk(farm, verb):
     with open("/dev/full", "w") as full:
-        done = run(farm, "ps", code=1, stdout=full)
+        done = run(farm, verb, code=1, stdout=full)
     assert "cannot write to the standard output: No space left" in done.stderr
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)], ids=str)
+def test_streams_that_are_not_there(farm, closed):
+    """Nothing that farmd opens may take the place of one: what it prints would go there."""
+    words = " ".join(f"{fd}>&-" for fd in closed)
+    for verb in ("ps", "ps 99", "version"):
+        done = subprocess.run(["sh", "-c", f"exec {FARMD} {verb} {words}"], env=environment(farm), capture_output=True,
+                              text=True, timeout=DEADLINE)
+        assert done.returncode == (USAGE if "99" in verb else DONE), done
+        assert bool(done.stdout) == (1 not in closed and "99" not in verb), done
+        assert bool(done.stderr) == (2 not in closed and "99" in verb), done
 
 
 # --- the terminal ---
@@ -230,6 +244,13 @@ def test_colour_on_a_terminal_only(farm):
             assert terminal.read_to_end() == DONE
         assert "\033[" not in terminal.screen and "running" in terminal.screen
     assert "\033[" not in run(farm, "ps").stdout
+
+
+def test_what_matters_most_fits_80_columns(farm):
+    with Terminal(farm, "ps", columns=80, env={"NO_COLOR": "1"}) as terminal:
+        terminal.read_to_end()
+    [heading] = [line for line in terminal.screen.splitlines() if line.startswith("ID")]
+    assert heading.split() == ["ID", "NAME", "STATE", "HEALTH", "CPU", "MEMORY", "REQ/S", "RESTARTS", "UP"]
 
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 120])
@@ -249,6 +270,16 @@ def test_watching_draws_in_place(farm):
     pages = terminal.screen.split("\033[H")
     assert "\033[2J" in pages[1] and "\033[2J" not in pages[2]
     assert pages[2].count("\n") == 3, "no more lines than the terminal has"
+
+
+def test_watching_more_than_fits(farm):
+    with Terminal(farm, "ps", "--watch", "--interval", "100ms", lines=6, env={"NO_COLOR": "1"}) as terminal:
+        terminal.read_until(lambda screen: screen.count("\033[H") >= 3)
+        terminal.interrupt()
+        terminal.read_to_end()
+    lines = [line.strip() for line in terminal.screen.split("\033[H")[2].replace("\033[K", "").splitlines()]
+    assert lines[1].startswith("ID") and lines[2].startswith("1  ") and lines[3].startswith("… 2 more"), lines
+    assert lines[4].startswith("3 servers: "), "the sum stays in sight"
 
 
 def test_watching_without_a_terminal(farm):

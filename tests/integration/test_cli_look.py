@@ -70,7 +70,7 @@ def test_selectors(farm, words, ids):
 
 def test_nobody_is_meant(farm):
     for verb in (["ps"], ["health"], ["inspect"], ["restart"], ["rolling-restart"], ["set", "--cpu", "1"], ["simulate-load"],
-                 ["wait"]):
+                 ["wait"], ["metrics"], ["logs"], ["events"], ["broadcast", "/"]):
         done = run(farm, *verb, "state:failed")
         assert (done.stdout, done.stderr) == ("", "farmd: no server is state:failed\n"), verb
     assert json.loads(run(farm, "ps", "state:failed", "-o", "json").stdout)["servers"] == []
@@ -129,7 +129,7 @@ def test_inspect_says_why_it_restarted(farm):
     farm.wait_restarted(2, before)
     text = run(farm, "inspect", "2").stdout
     lines = text.splitlines()
-    assert lines[0].startswith("server-2  running")
+    assert re.match("server-2  running, (not probed yet|healthy) for ", lines[0])
     assert re.match(r"  last end +Crashed .* ago \(signal 6\); 1 restart", lines[1]), text
     assert re.match(r"  next +when it ends it is started again \(restart: always, profile farm\)", lines[2]), text
     for word in ("CPU", "memory", "throttled", "requests", "processes", "group       web, labels zone=a,tier=front"):
@@ -140,7 +140,9 @@ def test_inspect_says_why_it_restarted(farm):
 
 def test_inspect_tells_what_comes_next(farm):
     run(farm, "stop", "1")
-    assert "stays down until farmd start 1" in run(farm, "inspect", "1").stdout
+    text = run(farm, "inspect", "1").stdout
+    assert "stays down until farmd start 1" in text and text.startswith("server-1  stopped: on request, ")
+    assert "- of 0.5 CPU" in text and "- of 128\n" in text, "the limits that it will have"
     assert "none: it has not ended" in run(farm, "inspect", "4").stdout
 
 
@@ -194,6 +196,8 @@ def test_logs(farm):
     assert (entry["server_id"], entry["text"]) == (1, "two") and entry["at"]
     assert run(farm, "logs", "-n", "0").stdout == ""
     assert "two" in run(farm, "logs", "--since", "1h").stdout
+    assert "two" in run(farm, "logs", "--since", farm.get("/api/servers/1")["started_at"]).stdout
+    assert "is neither a duration" in error(farm, "logs", "--since", "yesterday", code=USAGE)
     assert "goes with -o table or -o jsonl" in error(farm, "logs", "-f", "-o", "yaml")
 
 

@@ -81,6 +81,7 @@ def test_compose(tmp_path):
     web, app = found["server-1"], found["server-3"]
     assert '"127.0.0.1:9001:9001"' in web and 'PORT: "9001"' in web and "hostname: server-1" in web
     assert 'cpus: "0.5"' in web and "memory: 256M" in web and "memswap_limit: 256M" in web and "zone: a" in web
+    assert "\n    pids_limit: 128\n" in web
     assert 'cpus: "0.25"' in app and "memory: 64M" in app and "restart: on-failure" in app
     assert "restart: unless-stopped" in web and "http://127.0.0.1:9001/health" in web
     assert 'PRICE: "5 $$"' in web, "compose would take a single $ for a variable"
@@ -88,6 +89,15 @@ def test_compose(tmp_path):
     assert os.access(mounted, os.X_OK)
     assert "mounted" not in export(tmp_path, "compose", "--image", "mine:1")
     assert "image: \"mine:1\"" in export(tmp_path, "compose", "--image", "mine:1")
+
+
+@pytest.mark.skipif(not shutil.which("docker-compose"), reason="no docker-compose here")
+def test_compose_takes_it(tmp_path):
+    (tmp_path / "farm.yaml").write_text(GROUPS + "servers: {environment: {PRICE: '5 $'}}\n")
+    (tmp_path / "docker-compose.yml").write_text(export(tmp_path, "compose"))
+    done = subprocess.run(["docker-compose", "-f", tmp_path / "docker-compose.yml", "config"], capture_output=True,
+                          text=True, timeout=DEADLINE)
+    assert done.returncode == 0 and "PRICE: 5 $$" in done.stdout, done
 
 
 def test_compose_of_a_users_program(tmp_path):
@@ -147,6 +157,9 @@ def farm():
     ("farmd export nginx ", []), ("farmd completion f", ["fish"]), ("farmd ps state:un", ["state:unhealthy", "state:unknown"]),
     ("farmd ps 1-3,state:fa", ["1-3,state:failed"]), ("farmd logs --tail ", []), ("farmd up --cpu ", []), ("farmd nonsense ", []),
     ("farmd wait -q --he", ["--healthy", "--help"]), ("far", []), ("", []),
+    ("farmd load c", ["cancel", "compare"]), ("farmd load list --l", ["--limit"]), ("farmd load compare -o y", ["yaml"]),
+    ("farmd load 1 --ht", ["--html"]), ("farmd help load sh", ["show"]), ("farmd load show x -o c", ["csv"]),
+    ("farmd load state:fail", ["state:failed"]),
 ])
 def test_what_is_offered(line, words):
     assert offered(line) == words
@@ -162,9 +175,15 @@ def test_every_verb_and_flag_is_offered(tmp_path):
     listed = re.findall(r"^  ([a-z-]+)  +\S", run_farmd("help", directory=tmp_path).stdout.partition("farmd help COMMAND")[0],
                         re.M)
     assert offered("farmd ") == listed
-    for verb in listed:
+
+    def flags_of(verb):
         page = run_farmd("help", verb, directory=tmp_path).stdout
-        flags = re.findall(r"^  (?:-\w, )?(--[a-z-]+)", page, re.M)
+        return re.findall(r"^  (?:-\w, )?(--[a-z-]+)", page, re.M), "flags of the settings" in page
+
+    settings = flags_of("up")[0][1:]  # but for --detach
+    for verb in listed:
+        flags, takes_settings = flags_of(verb)
+        flags += settings if takes_settings else []
         assert offered(f"farmd {verb} --") == [*flags, "--help"], verb
 
 
@@ -191,6 +210,31 @@ def test_bash(farm, line, words):
     env = {**environment(farm), "FARMD": FARMD}
     done = subprocess.run(["bash", "-c", BASH, "bash", line], env=env, capture_output=True, text=True, timeout=DEADLINE)
     assert done.stdout.splitlines() == words, done
+
+
+ZSH = """\
+compdef() { :; }
+compadd() { shift 4; print -rl -- "$@"; }
+words=("$FARMD" "${(@s: :)1}") CURRENT=$#words
+if [[ $2 == installed ]]; then
+    fpath=($PWD) && "$FARMD" completion zsh >_farmd && autoload -U _farmd
+else
+    source <("$FARMD" completion zsh)
+fi
+_farmd
+"""
+
+
+@pytest.mark.skipif(not shutil.which("zsh"), reason="no zsh here")
+@pytest.mark.parametrize("way", ["sourced", "installed"])
+@pytest.mark.parametrize("line,words", [
+    ("rest", ["restart"]), ("ps server-", ["server-1", "server-2", "server-3"]), ("ps -o ya", ["yaml"]),
+])
+def test_zsh(farm, tmp_path, line, words, way):
+    env = {**environment(farm), "FARMD": FARMD}
+    done = subprocess.run(["zsh", "-f", "-c", ZSH, "zsh", line, way], env=env, capture_output=True, text=True,
+                          timeout=DEADLINE, cwd=tmp_path)
+    assert (done.stdout.splitlines(), done.stderr) == (words, ""), done
 
 
 @pytest.mark.parametrize("shell,check", [("zsh", ["-n"]), ("fish", ["--no-execute"])])
@@ -221,6 +265,28 @@ def test_the_man_page_is_what_help_says():
     page = (ROOT / "docs" / "farmd.1").read_text()
     generated = page.partition('.\\" begin:')[2].partition("\n")[2].partition('.\\" end')[0]
     assert generated == run(None, "help", "--format", "man").stdout, "run make docs"
+
+
+COMMAND = re.compile(r"(?:^|[\s`(])(?:\./)?farmd ([a-z][a-z-]*)((?: [^`|#·\n&;)]*)?)")
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/migrating.md"])
+def test_commands_of_the_documents_are_there(tmp_path, name):
+    """What stands between backquotes or in a block and begins with farmd: its verb and its flags."""
+    text = (ROOT / name).read_text()
+    blocks = re.findall(r"```\w*\n(.*?)```", text, re.S)
+    pieces = blocks + re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.S))
+    listed = set(offered("farmd "))
+    seen = 0
+    for verb, rest in (match for piece in pieces for match in COMMAND.findall(piece)):
+        assert verb in listed, f"farmd {verb}{rest}"
+        flags = set(offered(f"farmd {verb} --"))
+        page = run_farmd("help", verb, directory=tmp_path).stdout
+        letters = set(re.findall(r"^  -(\w), --", page, re.M)) | {"h"}
+        for word in re.findall(r"(?<=\s)--?[a-zA-Z][\w-]*", rest):
+            assert word in flags if word.startswith("--") else word[1] in letters, f"farmd {verb}{rest}: {word}"
+        seen += 1
+    assert seen > 5
 
 
 @pytest.mark.skipif(not shutil.which("groff"), reason="no groff here")
@@ -257,6 +323,7 @@ def test_in_the_background(farms):  # noqa: F811
     assert done.stderr == "" and f"http://localhost:{farm.port}" in done.stdout
     assert [entry["status"] for entry in farm.servers().values()] == ["running"] * 3, "ready when it returns"
     assert os.getsid(pid) == pid and os.readlink(f"/proc/{pid}/fd/0") == "/dev/null"
+    assert pathlib.Path(f"/proc/{pid}/comm").read_text() == "farmd\n"
     log = farm.state_dir / "logs" / "farmd.log"
     assert str(log) in done.stdout and "3/3" in log.read_text()
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 
@@ -166,7 +167,20 @@ def test_required_enforcement_without_delegation_does_not_start(farms):  # noqa:
     assert farm.errors().startswith("farmd: enforcement is required")
     assert "farmd doctor" in farm.errors()
     assert "Started" not in farm.output()
-    assert farm.leftovers() == []
+    assert farm.leftovers() == [] and not farm.runtime_dir.exists()
+
+
+@needs_setpriv
+def test_a_runtime_directory_of_another_user_is_not_used(farms):  # noqa: F811
+    """It could lay a socket of its own in the place of farmd's."""
+    farm = farms(servers=1)
+    farm.runtime_dir.mkdir()
+    farm.runtime_dir.chmod(0o777)
+    os.chown(farm.runtime_dir, 1, 1)
+    start(farm, wait=False)
+    assert farm.process.wait(DEADLINE) == 2
+    assert re.fullmatch(r"farmd: the directory \S+ belongs to another user \(uid 1\); .* --runtime-dir\n", farm.errors())
+    assert farm.processes() == []
 
 
 def test_enforcement_can_be_switched_off(farms):  # noqa: F811

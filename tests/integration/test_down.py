@@ -274,6 +274,50 @@ def test_another_user_may_not(farms):  # noqa: F811
     assert farm.worker(1).status == 200
 
 
+# --- --purge ---
+
+
+def test_purge(farms):  # noqa: F811
+    farm = farms(servers=3).start()
+    for name in ("history.db.broken", "state.broken.2"):
+        (farm.state_dir / name).write_text("old")
+    (farm.state_dir / "logs" / "mine.txt").write_text("not farmd's")
+    result = down(farm, *farm.arguments(), "--purge")
+    assert result.returncode == 0 and result.stderr == "", result
+    # three logs and the history, in one file when it was closed in order
+    assert f"removed logs and history of {farm.state_dir}: 6 files, " in result.stdout
+    left = [str(path.relative_to(farm.state_dir)) for path in farm.state_dir.rglob("*")]
+    assert sorted(left) == ["logs", "logs/mine.txt"], "what is not farmd's stays, nothing else"
+    (farm.state_dir / "logs" / "mine.txt").unlink()
+    result = down(farm, *farm.arguments(), "--purge")
+    assert result.returncode == 0 and "no logs or history" in result.stdout
+    assert not farm.state_dir.exists()
+    farm.start()  # and a farm begins there anew
+    farm.stop()
+
+
+def test_purge_of_what_was_left(farms):  # noqa: F811
+    farm = farms(servers=2).start()
+    kill_farmd(farm)
+    result = down(farm, *farm.arguments(), "--purge")
+    assert result.returncode == 0 and "stopped 2 servers" in result.stdout and "removed logs" in result.stdout
+    assert not farm.state_dir.exists() and farm.leftovers() == []
+
+
+def test_logs_stay_without_purge(farms):  # noqa: F811
+    farm = farms(servers=2).start()
+    assert_down(farm, "stopped in ")
+    assert (farm.state_dir / "logs" / "server-2.log").exists() and (farm.state_dir / "history.db").exists()
+
+
+@needs_root
+def test_nothing_is_purged_of_a_farm_that_may_not_be_stopped(farms):  # noqa: F811
+    farm = farms(servers=2).start()
+    result = down(farm, *farm.arguments(), "--purge", user=NOBODY, group=NOBODY)
+    assert result.returncode != 0 and "removed" not in result.stdout, result
+    assert (farm.state_dir / "logs" / "server-2.log").exists() and alive(farm.process.pid)
+
+
 def test_wrong_flag(farms):  # noqa: F811
     result = down(farms(servers=1), "--porrt", "1")
     assert result.returncode == 2 and "--porrt" in result.stderr, result

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -164,6 +165,39 @@ def test_urls_must_have_one_path(worker, tmp_path):
     assert result.returncode == 2 and "all URLs must have one path" in result.stderr
 
 
+def test_too_few_descriptors_are_said_before_the_run(worker, tmp_path):
+    before = total(worker)
+    limited = f"ulimit -n 100; exec '{FARMD}' load http://localhost:{worker.port}/ -c 200 -d 10m"
+    result = subprocess.run(["sh", "-c", limited], capture_output=True, text=True, cwd=tmp_path, timeout=DEADLINE)
+    assert result.returncode == 2 and result.stdout == ""
+    assert "200 connections need" in result.stderr and "raise the limit with ulimit -n" in result.stderr
+    assert total(worker) == before
+
+
+# --- targets that fail on the way ---
+
+
+def test_a_target_that_freezes_and_one_that_dies(start, tmp_path):
+    frozen, dead = start(), start()
+    urls = [f"http://localhost:{one.port}/" for one in (frozen, dead)]
+    process = subprocess.Popen([FARMD, "load", *urls, "-d", "1.5s", "-c", "2", "--timeout", "300ms", "-o", "json"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    try:
+        wait_for(lambda: total(frozen) > 100 and total(dead) > 100, what="the load")
+        frozen.process.send_signal(signal.SIGSTOP)
+        dead.process.kill()
+        out, err = process.communicate(timeout=DEADLINE)
+    finally:
+        frozen.process.send_signal(signal.SIGCONT)
+        process.kill()
+        process.wait()
+    one, two = json.loads(out)["result"]["targets"]
+    assert (process.returncode, err) == (0, "")
+    assert one["errors"]["timeout"] > 0 and two["errors"]["refused"] > 0
+    for target in (one, two):
+        assert target["requests"] == target["answered"] + sum(target["errors"].values()) + target["unfinished"]
+
+
 # --- Ctrl-C ---
 
 
@@ -183,3 +217,20 @@ def test_an_interrupted_run_reports_what_was_done(worker, tmp_path):
     result = json.loads(out)["result"]
     assert process.returncode == 130 and result["ended_by"] == "stopped"
     assert result["answered"] == result["requests"] == total(worker) - before
+
+
+def test_a_second_ctrl_c_waits_for_no_answer(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        process = subprocess.Popen([FARMD, "load", url, "-d", "10m", "-c", "1", "--timeout", "10m"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+        try:
+            peer, _ = silent.accept()
+            with peer:
+                peer.recv(1000)
+                process.send_signal(signal.SIGINT)
+                wait_for(lambda: process.poll() is not None or process.send_signal(signal.SIGINT), what="its end")
+        finally:
+            process.kill()
+            process.communicate()
+    assert process.returncode == 130

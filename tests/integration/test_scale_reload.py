@@ -8,7 +8,7 @@ import pytest
 
 import farmd_process
 import farmlib
-from farmd_process import alive, cgroup_directories, environment_of
+from farmd_process import alive, cgroup_directories, environment_of, farms  # noqa: F401
 from farmlib import wait_for
 
 # A program of the user's own, in the manner of `python3 -m http.server`: it takes its port from PORT.
@@ -245,9 +245,27 @@ def test_reload_of_a_bad_file_changes_nothing(farm, text, words):
         assert word in event["message"]
         wait_for(lambda: word in farm.errors(), what=f"{word} in the log")
     assert "goes on" in farm.errors()
+    assert farm.errors().count(event["message"]) == 1, "once is enough"
     assert_same(farm, before)
     reload(farm, CONFIG)
     assert_same(farm, before)
+
+
+def test_a_reload_during_a_change_has_its_turn(farms):  # noqa: F811
+    """None of them is lost, and none is an error: the last settings hold in the end."""
+    config = "groups: [{name: late, count: COUNT, command: [sh, -c, 'sleep 0.5; exec $DIR/farm-worker']}]\n"
+    farm = farms(servers=1, spare=4, config=config.replace("COUNT", "1"))
+    farm.install_worker()
+    farm.start()
+    since = farm.last_event()
+    for count in (2, 3, 4):
+        farm.write_config(config.replace("COUNT", str(count)))
+        farm.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: len(farm.servers()) > 1, what="the first reload to begin")
+    wait_for(lambda: len(farm.servers()) == 4, what="the last settings")
+    wait_for(lambda: len(farm.events(since, "Reloaded")) >= 2, what="the ends of the reloads")
+    assert not farm.events(since, "ReloadFailed")
+    assert farm.stop() == 0
 
 
 # --- rolling restart ---

@@ -165,6 +165,26 @@ def test_doctor_names_who_holds_a_port(tmp_path):
     assert "BAD" in line and f"pid {os.getpid()}" in line
 
 
+def ports_found(farm, *flags):
+    done = run_farmd("doctor", *farm.arguments(), *flags, directory=farm.directory)
+    [line] = [line for line in done.stdout.splitlines() if " ports " in line]
+    return line
+
+
+def test_doctor_beside_a_running_farm(farms):  # noqa: F811
+    farm = farms(servers=3).start()
+    held = f"5 of 5 are held by this farm, which runs (farmd's pid {farm.process.pid})"
+    farmlib.wait_for(lambda: held in ports_found(farm), what="what it runs is written down")
+    assert ports_found(farm).startswith("  ok  ports ")
+    line = ports_found(farm, "--servers", "4")
+    assert "5 of 6 are held by this farm" in line and "the others are free" in line
+    with farmlib.listening(farm.base_port + 3):
+        line = ports_found(farm, "--servers", "4")
+    assert "BAD" in line and f"pid {os.getpid()}" in line and "(1 of 6)" in line, "a stranger is in the way still"
+    line = ports_found(farm, "--state-dir", str(farm.directory / "other"))
+    assert "BAD" in line, "to another farm it is a stranger itself"
+
+
 # --- help ---
 
 

@@ -116,6 +116,16 @@ def test_stop_while_starting(farms, number):  # noqa: F811
     assert farm.leftovers() == []
 
 
+def test_a_start_that_is_cut_short_claims_nothing(farms):  # noqa: F811
+    config = "groups:\n  - {name: late, count: 1, command: [sleep, '1000']}\n  - {name: web, count: 2}\n"
+    farm = farms(servers=3, config=config).start(wait=False)
+    wait_for(lambda: len(farm.processes()) == 4, what="the processes")
+    assert farm.stop() == 0
+    told = farm.output() + farm.errors()
+    assert "stopping 3 servers" in told and "stopped in" in told
+    assert "ready" not in told and "Ctrl-C" not in told and "http://" not in told, told
+
+
 def test_stop_at_the_first_moment(farms):  # noqa: F811
     farm = farms(servers=5)
     farm.start(wait=False)
@@ -247,6 +257,16 @@ class Terminal:
         os.close(self.master)
 
 
+def test_a_dumb_terminal_gets_no_control_sequences(farms):  # noqa: F811
+    farm = farms(servers=3, env={"TERM": "dumb"})
+    terminal = Terminal(farm)
+    farm.wait_ready()
+    wait_for(lambda: b"Ctrl-C" in terminal.seen, what="the last line of the start")
+    assert farm.stop(signal.SIGINT) == 0
+    assert b"\x1b" not in terminal.seen and terminal.seen.count(b"ready ") == 1, terminal.seen
+    terminal.hang_up()
+
+
 @pytest.mark.parametrize("no_color", [False, True])
 def test_terminal_shows_progress_in_place(farms, no_color):  # noqa: F811
     farm = farms(servers=30, env={"TERM": "xterm", **({"NO_COLOR": "1"} if no_color else {})})
@@ -263,6 +283,34 @@ def test_terminal_shows_progress_in_place(farms, no_color):  # noqa: F811
     assert farm.stop(signal.SIGINT) == 0
     terminal.hang_up()
     assert farm.leftovers() == []
+
+
+def test_what_goes_wrong_meanwhile_has_a_line_of_its_own(farms):  # noqa: F811
+    """The open ready line makes room for it and comes back below, and gives way to the end."""
+    farm = farms(servers=2, env={"TERM": "xterm"}, config="servers: {command: [sleep, '1000']}\n")
+    with farmlib.listening(farm.base_port + 1):
+        terminal = Terminal(farm)
+        trouble = rb"\r\x1b\[K\d\d:\d\d:\d\d server-2 cannot start: port [^\n]*\n  fix: [^\n]*\n  ready +0/2 in [0-9.]+ s"
+        wait_for(lambda: re.search(trouble, terminal.seen), what="the line and the ready line below it")
+        assert farm.stop(signal.SIGINT) == 0
+    text = terminal.seen.decode()
+    assert re.search(r"\r\x1b\[K\d\d:\d\d:\d\d stopping 2 servers", text), text
+    assert not re.search(r"ready [^\r\n]*\d\d:\d\d:\d\d", text), text
+    terminal.hang_up()
+
+
+def test_what_it_says_to_do_next_can_be_done(farms):  # noqa: F811
+    farm = farms(servers=2)
+    (farm.directory / "farmd").symlink_to(farmd_process.FARMD)
+    farm.start(program="./farmd")
+    line = re.search(r"another terminal: (.*)", farm.output()).group(1)
+    for command in line.split(" · "):
+        words = command.split()
+        assert words[0] == "./farmd", "in PATH there is none"
+        if words[1] in ("ps", "inspect"):
+            done = subprocess.run(words, env=farm.env, cwd=farm.directory, capture_output=True, timeout=DEADLINE)
+            assert done.returncode == 0, (command, done.stderr)
+    assert farm.stop() == 0
 
 
 def test_hang_up_reloads_while_the_terminal_is_there_and_stops_when_it_is_gone(farms):  # noqa: F811
@@ -306,6 +354,20 @@ def test_closed_output_ends_nothing(farms):  # noqa: F811
     farm.start(stdout=write_end, stderr=write_end)
     os.close(write_end)
     os.close(read_end)
+    before = farm.server(1)
+    os.kill(before["pid"], signal.SIGKILL)
+    farm.wait_restarted(1, before)
+    assert farm.stop() == 0
+    assert farm.leftovers() == []
+
+
+@pytest.mark.parametrize("closed", ["<&- >&- 2>&-", "2>&-", ">&-"])
+def test_streams_that_are_closed_from_the_start(farms, closed):  # noqa: F811
+    """What farmd opens first must not get their numbers: messages would be written into it."""
+    farm = farms(servers=2)
+    farm.start(prefix=["sh", "-c", f'exec "$@" {closed}', "sh"])
+    streams = [os.readlink(f"/proc/{farm.process.pid}/fd/{number}") for number in range(3)]
+    assert "/dev/null" in streams and not any(name.startswith(("anon_inode", "socket", "pipe")) for name in streams)
     before = farm.server(1)
     os.kill(before["pid"], signal.SIGKILL)
     farm.wait_restarted(1, before)
@@ -358,6 +420,20 @@ def test_service_manager_is_told(notify_socket):
     farm.process.send_signal(signal.SIGTERM)
     assert messages_until(listener, "STOPPING")[-1]["STOPPING"] == "1"
     assert farm.process.wait(DEADLINE) == 0
+
+
+def test_service_manager_hears_of_no_readiness_of_a_start_that_is_cut_short(notify_socket):
+    farm, listener = notify_socket
+    farm.write_config("servers: {command: [sleep, '1000']}\n")
+    farm.start(wait=False)
+    wait_for(lambda: len(farm.processes()) == 3, what="the processes")
+    farm.process.send_signal(signal.SIGTERM)
+    messages_until(listener, "STOPPING")
+    assert farm.process.wait(DEADLINE) == 0
+    listener.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            assert b"READY" not in listener.recv(4096)
 
 
 def test_json_log_is_json_throughout(farms):  # noqa: F811

@@ -101,6 +101,15 @@ static void suggests_verbs(void **state)
     assert_refused("help selctors", "farmd: there is no help on \"selctors\"; did you mean selectors?\n");
 }
 
+static void finds_a_verb_behind_flags(void **state)
+{
+    (void)state;
+    assert_refused("--api :9000 ps 1-3", "farmd: flags stand behind the command: farmd ps --api :9000 1-3\n");
+    assert_refused("-o json ps", "farmd: flags stand behind the command: farmd ps -o json\n");
+    assert_refused("--bogus", "farmd: --bogus: unknown flag; `farmd help up` lists them\n");
+    assert_runs("--state-dir logs", "up", "--state-dir logs"); /* a value, though it is a verb's name, too */
+}
+
 static void lists_every_verb_and_topic(void **state)
 {
     (void)state;
@@ -134,6 +143,7 @@ static void helps_with_every_verb(void **state)
     }
     for (const struct settings_flag_help *flag = settings_flags(); flag->flag; flag++)
         assert_prints("help up", flag->flag);
+    assert_prints("help down", "`farmd help up`"); /* where they are */
     assert_prints("up --servers 3 -h", "farmd up [flags]\n");
     assert_prints("help selectors", "state:unhealthy");
 }
@@ -169,6 +179,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(runs_the_farm_without_a_verb), TEST(suggests_verbs),    TEST(lists_every_verb_and_topic),
         TEST(helps_with_every_verb),        TEST(tells_its_version), TEST(checks_settings),
+        TEST(finds_a_verb_behind_flags),
     };
     return cmocka_run_group_tests(tests, settings_fixture_enter, settings_fixture_leave);
 }

@@ -94,6 +94,16 @@ static void values_in_every_form(void **state)
     args_done(&call);
 }
 
+static void negative_numbers_are_no_flags(void **state)
+{
+    (void)state;
+    struct cli_call call = parsed("-1 -o json -20");
+    assert_int_equal(call.operand_count, 2);
+    assert_string_equal(call.operands[0], "-1"); /* so that the verb can say which numbers it takes */
+    args_done(&call);
+    assert_refused("--tail -1", "--tail: \"-1\" is not a whole number from 1 to 100");
+}
+
 static void presets_where_nothing_is_given(void **state)
 {
     (void)state;
@@ -205,10 +215,15 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, reset)
     const struct CMUnitTest tests[] = {
-        TEST(values_in_every_form), TEST(presets_where_nothing_is_given),
-        TEST(switches_in_one_word), TEST(operands_anywhere),
-        TEST(unknown_flags),        TEST(bad_values),
-        TEST(how_many_operands),    TEST(flags_of_the_settings_go_on),
+        TEST(values_in_every_form),
+        TEST(presets_where_nothing_is_given),
+        TEST(negative_numbers_are_no_flags),
+        TEST(switches_in_one_word),
+        TEST(operands_anywhere),
+        TEST(unknown_flags),
+        TEST(bad_values),
+        TEST(how_many_operands),
+        TEST(flags_of_the_settings_go_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

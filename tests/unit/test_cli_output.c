@@ -7,6 +7,7 @@
 #include "supervisor/cli/frame/text.h"
 
 #include <cjson/cJSON.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -27,6 +29,7 @@ static void understands_addresses(void **state)
         {"http://build-box:9000/", "http://build-box:9000"},
         {"build-box", "http://build-box:8000"},
         {":9001", "http://localhost:9001"},
+        {"9001", "http://localhost:9001"},
         {"10.1.2.3:80", "http://10.1.2.3:80"},
         {"[::1]:8000", "http://[::1]:8000"},
         {"http://[fe80::1]/", "http://[fe80::1]:8000"},
@@ -40,7 +43,8 @@ static void understands_addresses(void **state)
     }
     static const char *const bad[] = {
         "",        "http://",       "ftp://x",         "https://x",       "x:0",  "x:65536", "x:port",
-        "x:80/v1", "http://x/path", "http://u@x:8000", "http://x y:8000", "[::1", "x?y",     "x:"};
+        "x:80/v1", "http://x/path", "http://u@x:8000", "http://x y:8000", "[::1", "x?y",     "x:",
+        "0",       "65536",         "9001/v1"};
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         struct address address;
         struct error err;
@@ -95,6 +99,37 @@ static void reads_times_of_the_api(void **state)
     assert_true(text_parse_time("2026-11-23T08:30:00.123456+00:00") == INT64_C(1795422600123456));
     assert_true(text_parse_time("2026-11-23") == 0);
     assert_true(text_parse_time("soon") == 0);
+}
+
+static int64_t ago_ms(const char *text)
+{
+    int64_t age_ms = -1; /* as of 2026-11-23 08:30:00.5 */
+    int code = text_parse_ago(text, INT64_C(1795422600500000), &age_ms);
+    assert_true(code == 0 || (code == -EINVAL && age_ms == -1));
+    return age_ms;
+}
+
+static void reads_times_of_people(void **state)
+{
+    (void)state;
+    const int64_t day_ms = INT64_C(86400000), half_ms = 500;
+    setenv("TZ", "UTC", 1);
+    tzset();
+    assert_int_equal(ago_ms("08:00"), 30 * 60000 + half_ms);
+    assert_int_equal(ago_ms("08:29:59"), 1000 + half_ms);
+    assert_int_equal(ago_ms("09:30"), day_ms - 60 * 60000 + half_ms); /* yesterday's, the last one that was */
+    assert_int_equal(ago_ms("2026-11-22"), day_ms + 510 * 60000 + half_ms);
+    assert_int_equal(ago_ms("2026-11-22 08:30"), day_ms + half_ms);
+    assert_int_equal(ago_ms("2026-11-22T08:30:30"), day_ms - 30000 + half_ms);
+    assert_int_equal(ago_ms("2026-11-23T08:30:00.250000+00:00"), 250);
+    setenv("TZ", "XXX-2", 1); /* two hours before UTC: 10:30 there */
+    tzset();
+    assert_int_equal(ago_ms("10:00"), 30 * 60000 + half_ms);
+    static const char *const bad[] = {"", "soon", "25:00", "08:60", "2026-13-01", "2027-01-01", "08:00 ", "1", "08"};
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        assert_int_equal(ago_ms(bad[i]), -1);
+    unsetenv("TZ");
+    tzset();
 }
 
 /* --- tables --- */
@@ -217,15 +252,11 @@ static void keeps_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(understands_addresses),
-        cmocka_unit_test(reaches_listeners_on_every_address),
-        cmocka_unit_test(cuts_text_by_characters),
-        cmocka_unit_test(reads_times_of_the_api),
-        cmocka_unit_test(aligns_tables),
-        cmocka_unit_test(fits_tables_to_the_terminal),
-        cmocka_unit_test(paints_on_a_terminal_only),
-        cmocka_unit_test(writes_every_machine_form),
-        cmocka_unit_test(keeps_numbers),
+        cmocka_unit_test(understands_addresses),       cmocka_unit_test(reaches_listeners_on_every_address),
+        cmocka_unit_test(cuts_text_by_characters),     cmocka_unit_test(reads_times_of_the_api),
+        cmocka_unit_test(reads_times_of_people),       cmocka_unit_test(aligns_tables),
+        cmocka_unit_test(fits_tables_to_the_terminal), cmocka_unit_test(paints_on_a_terminal_only),
+        cmocka_unit_test(writes_every_machine_form),   cmocka_unit_test(keeps_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,8 @@
 /* core/log: what a line looks like, and that it is one write. Stderr is replaced by a pipe or a terminal. */
 #include "core/log.h"
 
+#include "core/memory.h"
+
 #include <cjson/cJSON.h>
 #include <ctype.h>
 #include <errno.h>
@@ -235,6 +237,7 @@ static void colour_only_on_a_terminal(void **state)
     dup2(terminal, STDERR_FILENO);
     char text[256];
 
+    setenv("TERM", "xterm", 1);
     log_setup(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
     log_error("red");
     ssize_t n = read(main_end, text, sizeof(text) - 1);
@@ -242,13 +245,17 @@ static void colour_only_on_a_terminal(void **state)
     text[n] = '\0';
     assert_string_equal(text, "\033[31merror: \033[0mred\r\n");
 
-    setenv("NO_COLOR", "1", 1);
-    log_setup(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
-    log_error("plain");
-    n = read(main_end, text, sizeof(text) - 1);
-    assert_true(n > 0);
-    text[n] = '\0';
-    assert_string_equal(text, "error: plain\r\n");
+    static const char *const plain[][2] = {{"NO_COLOR", "1"}, {"TERM", "dumb"}};
+    for (size_t i = 0; i < ARRAY_SIZE(plain); i++) {
+        unsetenv("NO_COLOR");
+        setenv(plain[i][0], plain[i][1], 1);
+        log_setup(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+        log_error("plain");
+        n = read(main_end, text, sizeof(text) - 1);
+        assert_true(n > 0);
+        text[n] = '\0';
+        assert_string_equal(text, "error: plain\r\n");
+    }
     close(main_end);
     close(terminal);
 }

@@ -265,6 +265,18 @@ static void test_liveness_restarts(void **state)
                            "server-1 unhealthy: 3 probes failed in a row (timeout, 20 ms each)"));
 }
 
+/* An answer that says no has not been waited for. */
+static void test_liveness_that_is_refused_was_not_waited_for(void **state)
+{
+    (void)state;
+    enable(PROBE_LIVENESS, 20, 1000);
+    struct server *server = make_running();
+    answer_with(500, "");
+    run_until(&fixture, server->restarts == 1);
+    assert_non_null(strstr(fixture_last_event(&fixture, REASON_LIVENESS_FAILED, 1)->message,
+                           "server-1 unhealthy: 3 probes failed in a row (HTTP 500); killed"));
+}
+
 static void test_failures_in_the_start_period_do_not_count(void **state)
 {
     (void)state;
@@ -544,6 +556,7 @@ int main(void)
         TEST(test_one_request_serves_both),
         TEST(test_health_follows_the_answers),
         TEST(test_liveness_restarts),
+        TEST(test_liveness_that_is_refused_was_not_waited_for),
         TEST(test_failures_in_the_start_period_do_not_count),
         TEST(test_readiness),
         TEST(test_a_paused_server_is_not_probed),

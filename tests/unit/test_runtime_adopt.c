@@ -4,9 +4,11 @@
  */
 #include "runtime_fixture.h"
 
+#include "supervisor/runtime/process/kernel_file.h"
 #include "supervisor/runtime/process/procfs.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -14,6 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,11 +26,11 @@
 static const struct runtime_ops *const ops = &runtime_process_ops;
 
 /* Marked as server 7 of this fixture would be, since nothing else tells of it without a cgroup. */
-static pid_t fork_server(const struct fixture *fixture, const char *script)
+static pid_t clone_server(const struct fixture *fixture, const char *script, unsigned long flags)
 {
     char mark[96];
     snprintf(mark, sizeof(mark), PROCFS_MARK "=%s/server-7", fixture->instance);
-    pid_t pid = fork();
+    pid_t pid = (pid_t)syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, NULL, NULL);
     if (pid == 0) {
         char *argv[] = {"sh", "-c", (char *)script, NULL}, *envp[] = {mark, NULL};
         setsid();
@@ -34,6 +38,11 @@ static pid_t fork_server(const struct fixture *fixture, const char *script)
         _exit(127);
     }
     return pid;
+}
+
+static pid_t fork_server(const struct fixture *fixture, const char *script)
+{
+    return clone_server(fixture, script, 0);
 }
 
 static void wait_for_end(pid_t pid)
@@ -126,6 +135,51 @@ static void one_that_began_at_another_time_is_not_taken(void **state)
     assert_int_equal(waitpid(marked.pid, NULL, 0), marked.pid);
 }
 
+/* The number of a process's first child, 0 while it has none. */
+static pid_t child_of(pid_t pid)
+{
+    char path[64], text[64];
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+    return kernel_file_read(path, text, sizeof(text)) > 0 ? (pid_t)strtol(text, NULL, 10) : 0;
+}
+
+static bool has_child(struct fixture *fixture, void *argument)
+{
+    (void)fixture;
+    return child_of(*(const pid_t *)argument) > 0;
+}
+
+static bool is_leaving(struct fixture *fixture, void *argument)
+{
+    (void)fixture;
+    return procfs_is_ending(*(const pid_t *)argument);
+}
+
+/* The first process of a pid namespace comes to its end when all others in there have been waited for: one of them is
+ * traced, and its tracer takes its time. */
+static void one_that_is_just_ending_is_awaited(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error err;
+    pid_t pid = clone_server(fixture, "sleep 60 & wait", CLONE_NEWPID);
+    if (pid < 0) {
+        skip();
+    }
+    assert_true(runtime_fixture_wait(fixture, has_child, &pid));
+    pid_t child = child_of(pid);
+    assert_int_equal(ptrace(PTRACE_SEIZE, child, NULL, NULL), 0);
+    struct runtime_leftover leftover = leftover_of(pid);
+    kill(pid, SIGKILL);
+    assert_true(runtime_fixture_wait(fixture, is_leaving, &pid));
+    assert_true(procfs_lives_since(pid, leftover.start_time));
+    int code = adopt(fixture, &leftover, &err);
+    assert_int_equal(waitpid(child, NULL, __WALL), child);
+    assert_int_equal(code, 0);
+    assert_true(runtime_fixture_wait_exit(fixture, 0));
+    assert_int_equal(fixture->servers[0].exit.kind, RUNTIME_EXIT_SIGNAL);
+    assert_int_equal(fixture->servers[0].exit.signal, SIGKILL);
+}
+
 static void on_swept(void *data)
 {
     *(bool *)data = true;
@@ -180,6 +234,8 @@ int main(void)
         TEST_NONE(the_exit_of_one_that_has_ended),
         TEST_NONE(the_exit_of_one_that_lives),
         TEST_NONE(one_that_began_at_another_time_is_not_taken),
+        TEST(one_that_is_just_ending_is_awaited),
+        TEST_NONE(one_that_is_just_ending_is_awaited),
         TEST(another_child_with_the_number_is_not_taken),
         TEST(a_swept_child_is_reaped),
         TEST(an_end_that_is_not_told_yet_is_known),

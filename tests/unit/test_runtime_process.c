@@ -101,6 +101,7 @@ static void a_program_that_cannot_be_executed_tells_why(void **state)
     assert_true(runtime_fixture_wait_exit(f, 0));
     assert_int_equal(f->servers[0].exit.exit_code, 127);
     assert_non_null(strstr(f->servers[0].exit.detail, "error ENOEXEC cannot execute"));
+    assert_non_null(strstr(f->servers[0].exit.detail, ": Exec format error"));
     assert_true(f->servers[0].exit.not_started);
 }
 

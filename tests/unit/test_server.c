@@ -205,6 +205,19 @@ static void test_backoff_and_a_start_by_hand(void **state)
     assert_int_equal(server->restarts, 2);
 }
 
+/* "was OOM-killed 2 times" would not be true of one that had been OOM-killed once. */
+static void test_a_row_of_different_endings(void **state)
+{
+    (void)state;
+    struct server *server = make_running();
+    fake_of(1)->exits_at_start = true;
+    fake_of(1)->exit_code = 1;
+    fake_exit(1, 0);
+    run_until(&fixture, server->lifecycle.state == SERVER_BACKOFF);
+    const struct event *event = fixture_last_event(&fixture, REASON_BACKOFF, 1);
+    assert_non_null(strstr(event->message, "server-1 crashed (exit 1); ended 2 times in "));
+}
+
 static void test_stop_in_backoff(void **state)
 {
     (void)state;
@@ -616,6 +629,7 @@ int main(void)
         TEST(test_a_crash_restarts_at_once),
         TEST(test_an_oom_kill_is_told_from_a_crash),
         TEST(test_backoff_and_a_start_by_hand),
+        TEST(test_a_row_of_different_endings),
         TEST(test_stop_in_backoff),
         TEST(test_backoff_elapses),
         TEST(test_given_up),

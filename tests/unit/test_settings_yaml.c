@@ -77,7 +77,8 @@ static void refuses_what_is_no_yaml(void **state)
         {"a: [b\nc: d\n", "farm.yaml:2: not valid YAML: did not find expected ',' or ']' while parsing a flow sequence "
                           "that begins in line 1"},
         {"servers:\n\tcount: 1\n",
-         "farm.yaml:2: not valid YAML: found character that cannot start any token while scanning for the next token"},
+         "farm.yaml:2: not valid YAML: nothing can begin with this character; indent with spaces instead of tabs, and "
+         "quote text such as \"@home\""},
         {"servers:\n  count: 1\n base: 2\n",
          "farm.yaml:3: not valid YAML: did not find expected key while parsing a block mapping that begins in line 1"},
         {"servers: *nobody\n", "farm.yaml:1: not valid YAML: found undefined alias"},
@@ -342,8 +343,9 @@ static void takes_anchors_and_quotes(void **state)
                                         "      two\n"
                                         "      lines\n"
                                         "    }\n");
-    settings_fixture_refuse("", "farm.yaml:3: not valid YAML: found character that cannot start any token while "
-                                "scanning for the next token");
+    settings_fixture_refuse("",
+                            "farm.yaml:3: not valid YAML: nothing can begin with this character; indent with spaces "
+                            "instead of tabs, and quote text such as \"@home\"");
     settings_fixture_write("farm.yaml", "servers:\n"
                                         "  count: \"3\"\n"
                                         "  environment: &shared\n"

@@ -41,6 +41,8 @@ class Boot:
 # What the process runtime and the cgroups below it are made of.
 RUNTIME = units("slice_v2", "runtime_adopt", "runtime_limits", "runtime_process", "runtime_spawn", "seccomp")
 ENFORCEMENT = integration("birth", "enforcement", "enforcement_cpu", "delegation") + cases("hosts")
+# That the next farmd takes over is shown on every host; all of adoption's cases are v2's.
+TAKES_OVER = integration("adoption"), "servers_go_on"
 
 BOOTS = {
     "v2": Boot(
@@ -68,12 +70,16 @@ BOOTS = {
         rounds=[
             Round(ENFORCEMENT, "first_instruction or limits_are or memory_past or grandchildren or hosts", "no-clone3"),
             Round(ENFORCEMENT, "grandchildren or fork_bomb or hosts", "no-cgroup-kill"),
+            *(Round(*TAKES_OVER, wrapper) for wrapper in ("no-clone3", "no-cgroup-kill")),
         ],
         weight=5,
     ),
     "hybrid": Boot(
         words=("farmd.cgroup=hybrid",), enforcement="cgroup1", weight=4,
-        rounds=[Round(ENFORCEMENT, "first_instruction or limits_are or memory_past or burner or delegat or hosts")],
+        rounds=[
+            Round(ENFORCEMENT, "first_instruction or limits_are or memory_past or burner or delegat or hosts"),
+            Round(*TAKES_OVER),
+        ],
     ),
     "v1": Boot(
         words=("farmd.cgroup=v1",), enforcement="cgroup1", weight=3,
@@ -84,11 +90,15 @@ BOOTS = {
     ),
     "readonly": Boot(
         words=("farmd.cgroup=readonly",), enforcement="none",
-        rounds=[Round(cases("hosts")), Round(integration("adoption"), "servers_go_on")],
+        rounds=[Round(cases("hosts")), Round(*TAKES_OVER)],
     ),
-    "none": Boot(words=("farmd.cgroup=none",), enforcement="none", rounds=[Round(cases("hosts"))]),
+    "none": Boot(words=("farmd.cgroup=none",), enforcement="none", rounds=[Round(cases("hosts")), Round(*TAKES_OVER)]),
     "hidepid": Boot(
-        words=("farmd.hidepid=2",), rounds=[Round(cases("hosts") + integration("delegation"))], weight=3,
+        words=("farmd.hidepid=2",), weight=3,
+        rounds=[
+            Round(cases("hosts") + integration("delegation", "adoption_users")),
+            Round(*TAKES_OVER),
+        ],
     ),
     # The whole suite on v2; what it adds knows nothing of cgroups.
     "suite": Boot(

@@ -35,7 +35,8 @@ struct doing {
     struct output output;
     char *select;
     int64_t began_ms;
-    unsigned known; /* servers of which the result came */
+    unsigned total; /* servers that are meant; 0: not known */
+    unsigned known; /* those of which the result came */
     bool drawn;     /* the line that counts up is on the screen */
     cJSON *answer;  /* the whole of it, at the end */
 };
@@ -51,7 +52,10 @@ static void draw(struct doing *doing)
         return;
     drawn_ms = now_ms;
     doing->drawn = true;
-    fprintf(stderr, "\r%u %s …\033[K", doing->known, doing->deed->done);
+    if (doing->total > 0)
+        fprintf(stderr, "\r%u of %u %s …\033[K", doing->known, doing->total, doing->deed->done);
+    else
+        fprintf(stderr, "\r%u %s …\033[K", doing->known, doing->deed->done);
 }
 
 static void wipe(struct doing *doing)
@@ -80,6 +84,11 @@ static int on_event(const struct client_event *event, void *data)
     if (strcmp(event->name, "result") == 0) {
         doing->known++;
         tell_failure(doing, event->json);
+        draw(doing);
+        return CLIENT_GO_ON;
+    }
+    if (strcmp(event->name, "begin") == 0) {
+        doing->total = (unsigned)view_number(event->json, "total", 0);
         draw(doing);
         return CLIENT_GO_ON;
     }
@@ -152,7 +161,7 @@ static int tell_end(struct doing *doing)
     else if (counts.total > 0)
         append_end(doing, &counts, &out);
     if (counts.total == 0)
-        fprintf(stderr, "farmd: no server is %s\n", doing->select ? doing->select : "there");
+        selection_tell_nobody(doing->select);
     int code = output_write(&out, NULL);
     buffer_done(&out);
     if (code != CLI_DONE || counts.failed + counts.untried == 0)

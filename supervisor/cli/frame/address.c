@@ -66,11 +66,16 @@ int address_parse(const char *text, const char *origin, struct address *address,
     int code = skip_scheme(&rest, origin, err);
     if (code < 0)
         return code;
-    rest = rest[0] == '\0' ? NULL : read_host(rest, &made);
+    bool port_alone = text[0] != '\0' && text[strspn(text, "0123456789")] == '\0';
+    if (port_alone)
+        snprintf(made.host, sizeof(made.host), "localhost");
+    else
+        rest = rest[0] == '\0' ? NULL : read_host(rest, &made);
     if (!rest)
         return refuse(text, origin, err);
-    if (*rest == ':') {
-        size_t length = strcspn(++rest, "/");
+    if (port_alone || *rest == ':') {
+        rest += *rest == ':';
+        size_t length = strcspn(rest, "/");
         snprintf(digits, sizeof(digits), "%.*s", (int)length, rest);
         if (length >= sizeof(digits) || units_parse_int(digits, 1, UINT16_MAX, &port) < 0)
             return error_set(err, EINVAL, "%s: \"%.100s\": the port is not one from 1 to 65535", origin, text);

@@ -4,8 +4,10 @@
  */
 #include "supervisor/cli/frame/args.h"
 
+#include "core/clock.h"
 #include "core/memory.h"
 #include "core/units.h"
+#include "supervisor/cli/frame/text.h"
 #include "supervisor/config/names.h"
 #include "supervisor/config/settings.h"
 
@@ -86,6 +88,11 @@ static bool is_word_of(const char *words, const char *text)
 
 /* --- values --- */
 
+static int parse_age(const char *text, int64_t *age_ms)
+{
+    return units_parse_duration(text, age_ms) == 0 ? 0 : text_parse_ago(text, clock_realtime_us(), age_ms);
+}
+
 static int refuse_word(const struct cli_flag *flag, const char *origin, const char *text, struct error *err)
 {
     char list[200];
@@ -114,6 +121,11 @@ static int refuse_number(const struct cli_flag *flag, const char *origin, const 
         units_format_duration(most, (int64_t)flag->max);
         return error_set(err, EINVAL, "%s: \"%.60s\" is not a duration from %s to %s; write 250ms, 3s or 5m", origin,
                          text, least, most);
+    case CLI_AGE:
+        return error_set(err, EINVAL,
+                         "%s: \"%.60s\" is neither a duration such as 30s, 5m or 2h nor a time that was, such as 14:05 "
+                         "or 2026-11-23T14:05",
+                         origin, text);
     case CLI_SIZE:
         units_format_size(least, (uint64_t)flag->min);
         units_format_size(most, (uint64_t)flag->max);
@@ -147,6 +159,9 @@ static int check_value(const struct cli_flag *flag, const char *text, struct err
         break;
     case CLI_DURATION:
         fine = units_parse_duration(text, &whole) == 0 && (double)whole >= flag->min && (double)whole <= flag->max;
+        break;
+    case CLI_AGE:
+        fine = parse_age(text, &whole) == 0 && (double)whole >= flag->min && (double)whole <= flag->max;
         break;
     case CLI_SIZE:
         fine = units_parse_size(text, &bytes) == 0 && (double)bytes >= flag->min && (double)bytes <= flag->max;
@@ -288,7 +303,8 @@ static int read_words(struct reader *reader, struct error *err)
     int code = 0;
     while (code == 0 && reader->at < reader->argc) {
         char *text = reader->argv[reader->at++];
-        if (flags_ended || text[0] != '-' || text[1] == '\0')
+        bool negative = text[0] == '-' && text[1] >= '0' && text[1] <= '9'; /* no flag is a digit */
+        if (flags_ended || negative || text[0] != '-' || text[1] == '\0')
             call->operands[call->operand_count++] = text;
         else if (strcmp(text, "--") == 0)
             flags_ended = true;
@@ -385,6 +401,15 @@ int64_t cli_duration_ms(const struct cli_call *call, const char *name)
     int64_t value = 0;
     if (text)
         units_parse_duration(text, &value);
+    return value;
+}
+
+int64_t cli_age_ms(const struct cli_call *call, const char *name)
+{
+    const char *text = cli_text(call, name);
+    int64_t value = 0;
+    if (text)
+        parse_age(text, &value);
     return value;
 }
 

@@ -10,20 +10,18 @@
 #include "core/units.h"
 #include "http/client.h"
 #include "http/sse.h"
-#include "supervisor/cli/frame/address.h"
-#include "supervisor/config/settings.h"
+#include "supervisor/cli/frame/reach.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <uv.h>
 
 #define MAX_ANSWER ((size_t)1 << 30) /* ten thousand servers are 12 MB; an answer of broadcast is 64 MB at most */
-#define MAX_ADDRESSES 4              /* of one name, tried in turn */
 #define STREAM_SILENCE_MS 20000      /* farmd gives a sign of life every 5 s */
 
 const struct cli_flag client_flags[] = {
@@ -38,10 +36,8 @@ struct client {
     uv_loop_t loop;
     uv_signal_t interrupt;
     uv_timer_t timer;
-    struct address address;
-    char *headers; /* the token's line, or NULL */
-    struct sockaddr_storage addresses[MAX_ADDRESSES];
-    size_t address_count, current;
+    struct reach reach;
+    size_t current; /* of its addresses */
     struct http_client *http;
     bool interrupted, timed_out, done;
     enum http_outcome outcome;
@@ -57,76 +53,14 @@ struct client {
     int64_t deadline_ms; /* monotonic; when that is over */
 };
 
-/* --- where it is --- */
-
-static void set_token(struct client *client, const char *token)
-{
-    if (token && token[0] != '\0' && !strpbrk(token, "\r\n"))
-        client->headers = xasprintf("Authorization: Bearer %s\r\n", token);
-}
-
-/* Whether these settings are good is for those who start a farm with them: broken ones are as none. The token that they
- * hold is that farm's and goes to no other. */
-static void find_by_settings(struct client *client)
-{
-    struct settings *settings;
-    struct error ignored;
-    if (settings_load(0, NULL, &settings, &ignored) < 0) {
-        address_of_listener("localhost", ADDRESS_DEFAULT_PORT, &client->address);
-        set_token(client, getenv("FARMD_TOKEN"));
-        return;
-    }
-    address_of_listener(settings->api.host, settings->api.port, &client->address);
-    set_token(client, settings->token);
-    settings_free(settings);
-}
-
-static int find_farm(struct client *client, const struct cli_call *call, struct error *err)
-{
-    const char *text = cli_text(call, "--api"), *origin = "--api";
-    if (!text) {
-        text = getenv("FARMD_API");
-        origin = "FARMD_API";
-    }
-    if (!text || text[0] == '\0') {
-        find_by_settings(client);
-        return 0;
-    }
-    set_token(client, getenv("FARMD_TOKEN"));
-    return address_parse(text, origin, &client->address, err);
-}
-
-static void add_address(struct client *client, const struct sockaddr *address, size_t size)
-{
-    if (client->address_count < MAX_ADDRESSES && size <= sizeof(client->addresses[0]))
-        memcpy(&client->addresses[client->address_count++], address, size);
-}
-
-static int resolve(struct client *client, struct error *err)
-{
-    const struct address *address = &client->address;
-    bool local = strcmp(address->host, "localhost") == 0; /* needs no resolver, and means both */
-    const char *names[] = {local ? "127.0.0.1" : address->host, local ? "::1" : NULL};
-    char port[8];
-    snprintf(port, sizeof(port), "%u", address->port);
-    for (size_t i = 0; i < ARRAY_SIZE(names) && names[i]; i++) {
-        struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = local ? AI_NUMERICHOST : 0}, *found = NULL;
-        int code = getaddrinfo(names[i], port, &hints, &found);
-        if (code != 0)
-            return error_set(err, EHOSTUNREACH, "no farm can be reached at %s: %s", address->url, gai_strerror(code));
-        for (const struct addrinfo *one = found; one; one = one->ai_next)
-            add_address(client, one->ai_addr, one->ai_addrlen);
-        freeaddrinfo(found);
-    }
-    return 0;
-}
-
 /* --- its life --- */
 
 static void on_interrupt(uv_signal_t *signal, int number)
 {
     struct client *client = signal->data;
     (void)number;
+    if (!client->interrupted && isatty(STDERR_FILENO))
+        fputc('\n', stderr); /* behind the ^C that the terminal shows */
     client->interrupted = true;
     uv_stop(&client->loop);
 }
@@ -141,9 +75,9 @@ static void on_timer(uv_timer_t *timer)
 int client_open(const struct cli_call *call, struct client **client, struct error *err)
 {
     struct client *made = xcalloc(1, sizeof(*made));
-    int code = find_farm(made, call, err) < 0 ? CLI_USAGE : resolve(made, err) < 0 ? CLI_UNREACHABLE : CLI_DONE;
+    int code = reach_find(&made->reach, call, err);
     if (code != CLI_DONE) {
-        free(made->headers);
+        reach_done(&made->reach);
         free(made);
         return code;
     }
@@ -168,13 +102,13 @@ void client_close(struct client *client)
     uv_run(&client->loop, UV_RUN_DEFAULT);
     uv_loop_close(&client->loop);
     sse_reader_done(&client->reader);
-    free(client->headers);
+    reach_done(&client->reach);
     free(client);
 }
 
 const char *client_url(const struct client *client)
 {
-    return client->address.url;
+    return client->reach.address.url;
 }
 
 void client_answer_done(struct client_answer *answer)
@@ -201,13 +135,9 @@ static void on_done(void *data, const struct http_client_response *response)
 /* The connection stays for the next question. */
 static struct http_client *http_of(struct client *client)
 {
-    const struct address *address = &client->address;
-    char authority[sizeof(address->url)];
-    if (client->http)
-        return client->http;
-    snprintf(authority, sizeof(authority), "%s", address->url + strlen("http://"));
-    const struct sockaddr *where = (const struct sockaddr *)&client->addresses[client->current];
-    client->http = http_client_new_at(&client->loop, where, authority);
+    const struct sockaddr *where = (const struct sockaddr *)&client->reach.addresses[client->current];
+    if (!client->http)
+        client->http = http_client_new_at(&client->loop, where, reach_authority(&client->reach));
     return client->http;
 }
 
@@ -237,7 +167,7 @@ static void exchange(struct client *client, const struct http_client_request *re
 static bool has_next_address(struct client *client)
 {
     bool refused = client->done && (client->outcome == HTTP_REFUSED || client->outcome == HTTP_LOCAL_ERROR);
-    if (!refused || client->interrupted || client->current + 1 >= client->address_count)
+    if (!refused || client->interrupted || client->current + 1 >= client->reach.count)
         return false;
     forget_connection(client);
     client->current++;
@@ -246,7 +176,7 @@ static bool has_next_address(struct client *client)
 
 static int unreachable(const struct client *client, struct error *err)
 {
-    const char *url = client->address.url;
+    const char *url = client->reach.address.url;
     switch (client->outcome) {
     case HTTP_REFUSED:
         error_set(err, ECONNREFUSED,
@@ -283,9 +213,9 @@ static int refused(const struct client *client, struct error *err)
             text += strlen(own_fields[i]);
     }
     if (text[0] == '\0')
-        error_set(err, EPROTO, "what answers at %s is no farmd: HTTP %d", client->address.url, answer->status);
+        error_set(err, EPROTO, "what answers at %s is no farmd: HTTP %d", client->reach.address.url, answer->status);
     else if (answer->status == 401)
-        error_set(err, EACCES, "the farm at %s wants its token: put it into FARMD_TOKEN", client->address.url);
+        error_set(err, EACCES, "the farm at %s wants its token: put it into FARMD_TOKEN", client->reach.address.url);
     else
         error_set(err, EIO, "%s", text);
     if (text[0] == '\0')
@@ -297,7 +227,7 @@ static int silent(const struct client *client, int64_t limit_ms, struct error *e
 {
     char limit[24];
     units_format_duration(limit, limit_ms);
-    error_set(err, ETIMEDOUT, "the farm at %s has said nothing for %s", client->address.url, limit);
+    error_set(err, ETIMEDOUT, "the farm at %s has said nothing for %s", client->reach.address.url, limit);
     return CLI_UNREACHABLE;
 }
 
@@ -329,7 +259,7 @@ static struct http_client_request request_of(const struct client *client, const 
         .method = question->method ? question->method : "GET",
         .target = question->target,
         .content_type = question->body ? "application/json" : NULL,
-        .headers = client->headers,
+        .headers = client->reach.headers,
         .body = question->body,
         .body_length = question->body ? strlen(question->body) : 0,
         .max_body = MAX_ANSWER,
@@ -399,7 +329,7 @@ static int stream_outcome(struct client *client, struct error *err)
         return silent(client, STREAM_SILENCE_MS, err);
     if (client->interrupted || client->outcome != HTTP_OK || client->answer.status != 200)
         return outcome_of(client, err);
-    error_set(err, ECONNRESET, "the farm at %s ended the stream", client->address.url);
+    error_set(err, ECONNRESET, "the farm at %s ended the stream", client->reach.address.url);
     return CLI_UNREACHABLE;
 }
 
@@ -407,9 +337,9 @@ int client_follow(struct client *client, const struct client_question *question,
                   client_event_fn *on_event, void *data, struct error *err)
 {
     struct http_client_request request = request_of(client, question);
-    cleanup_free char *headers =
-        xasprintf("%s%s%s%s", client->headers ? client->headers : "", last_id && *last_id ? "Last-Event-ID: " : "",
-                  last_id && *last_id ? last_id : "", last_id && *last_id ? "\r\n" : "");
+    cleanup_free char *headers = xasprintf("%s%s%s%s", client->reach.headers ? client->reach.headers : "",
+                                           last_id && *last_id ? "Last-Event-ID: " : "",
+                                           last_id && *last_id ? last_id : "", last_id && *last_id ? "\r\n" : "");
     request.headers = headers;
     request.on_piece = on_piece;
     client->limit_ms = question->timeout_ms;
@@ -427,6 +357,11 @@ int client_follow(struct client *client, const struct client_question *question,
 }
 
 /* --- the rest --- */
+
+void client_go_on(struct client *client)
+{
+    client->interrupted = false;
+}
 
 int client_sleep(struct client *client, int64_t ms)
 {

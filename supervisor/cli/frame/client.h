@@ -59,6 +59,9 @@ typedef int client_event_fn(const struct client_event *event, void *data);
 int client_follow(struct client *client, const struct client_question *question, const char *last_id,
                   client_event_fn *on_event, void *data, struct error *err);
 
+/* After Ctrl-C has ended a wait: something is left to be asked, and the next Ctrl-C ends that. */
+void client_go_on(struct client *client);
+
 /* Waits; CLI_DONE, or CLI_INTERRUPTED. */
 int client_sleep(struct client *client, int64_t ms);
 

@@ -16,6 +16,7 @@
 
 struct completion {
     const struct cli_verb *verb; /* NULL: it is being written */
+    const char *before;          /* the word before it */
     const char *last;            /* what is there of the word */
     size_t kept_length;          /* of it, what stands before the part that is completed: "1-3," or "--output=" */
     struct buffer *out;
@@ -36,8 +37,18 @@ static void offer(const char *word, const char *what, void *to)
 static void offer_verbs(struct completion *completion)
 {
     for (const struct cli_verb *const *verb = cli_verbs; *verb; verb++) {
-        if ((*verb)->section != SECTION_HIDDEN)
+        if ((*verb)->section != SECTION_HIDDEN && !strchr((*verb)->name, ' '))
             offer((*verb)->name, (*verb)->summary, completion);
+    }
+}
+
+/* The second words of verbs that begin as this one does: "compare" of "load compare". */
+static void offer_second_words(struct completion *completion, const char *first)
+{
+    size_t length = strlen(first);
+    for (const struct cli_verb *const *verb = cli_verbs; *verb; verb++) {
+        if (strncmp((*verb)->name, first, length) == 0 && (*verb)->name[length] == ' ')
+            offer((*verb)->name + length + 1, (*verb)->summary, completion);
     }
 }
 
@@ -89,6 +100,10 @@ static void offer_operands(struct completion *completion, unsigned index,
         offer_servers(completion, each_server, data);
         break;
     case COMPLETES_VERBS:
+        if (index > 0) {
+            offer_second_words(completion, completion->before);
+            break;
+        }
         offer_verbs(completion);
         for (const struct topic *topic = topics; topic->name; topic++)
             offer(topic->name, topic->title, completion);
@@ -174,10 +189,16 @@ void complete_line(const char *line, void (*each_server)(complete_offer_fn *offe
         return;
     bool named = before > 1 && words[1][0] != '-';
     bool flags_first = before > 1 ? !named : completion.last[0] == '-';
-    completion.verb = cli_verb_find(flags_first ? "up" : named ? words[1] : "");
-    unsigned skipped = named ? 2 : 1;
+    int taken = 0;
+    completion.before = words[before - 1];
+    completion.verb = flags_first ? cli_verb_find("up")
+                      : named     ? cli_verb_of(words + 1, (int)before - 1, &taken)
+                                  : NULL;
+    unsigned skipped = 1 + (unsigned)taken;
     if (!flags_first && !named)
         offer_verbs(&completion);
-    else if (completion.verb)
+    else if (completion.verb && before == 2 && named)
+        offer_second_words(&completion, words[1]);
+    if (completion.verb)
         complete_in_verb(&completion, words + skipped, before - skipped, each_server, data);
 }

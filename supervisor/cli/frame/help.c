@@ -132,21 +132,35 @@ static void append_settings_flags(struct buffer *out)
     }
 }
 
+/* They are many, and what most people want of them here is the same farm. */
+static void append_settings_hint(struct buffer *out)
+{
+    buffer_append_char(out, '\n');
+    append_wrapped(out,
+                   "Which farm: by farm.yaml, the environment and the flags of the settings, the same as for `farmd "
+                   "up`. --config FILE, --state-dir DIR, --servers N, --base-port PORT, --port PORT and the others are "
+                   "in `farmd help up`.",
+                   0, 0);
+}
+
 static void append_verb(struct buffer *out, const struct cli_verb *verb)
 {
     help_usage(verb, out);
     buffer_append_text(out, "\n\n");
     append_wrapped(out, verb->details, 0, 0);
-    if (verb->flag_sets[0] || verb->takes_settings)
+    bool is_up = verb == cli_verb_find("up");
+    if (verb->flag_sets[0] || is_up)
         buffer_append_text(out, "\nFlags:\n");
     args_each_flag(verb, append_flag, out);
-    if (verb->takes_settings)
+    if (is_up)
         append_settings_flags(out);
+    else if (verb->takes_settings)
+        append_settings_hint(out);
     if (verb->examples)
         buffer_append_text(out, "\nExamples:\n");
     for (const struct cli_example *example = verb->examples; example && example->command; example++)
         buffer_printf(out, "  farmd %s\n      %s\n", example->command, example->what);
-    if (verb->takes_settings)
+    if (is_up)
         buffer_append_text(out,
                            "\nThe same can stand in farm.yaml; variables of the environment and a .env file come above "
                            "it, flags above all.\n");
@@ -199,20 +213,35 @@ static int unknown(const char *name)
     return cli_fail(CLI_USAGE, "there is no help on \"%.100s\"; `farmd help` lists the commands", name);
 }
 
-int help_show(const char *name)
+static int print(struct buffer *page)
+{
+    int code = output_write(page, NULL);
+    buffer_done(page);
+    return code;
+}
+
+int help_show_verb(const struct cli_verb *verb)
 {
     struct buffer page = BUFFER_EMPTY;
-    const struct cli_verb *verb = name ? cli_verb_find(name) : NULL;
-    const struct topic *topic = name ? topic_find(name) : NULL;
-    if (name && !verb && !topic)
-        return unknown(name);
+    append_verb(&page, verb);
+    return print(&page);
+}
+
+int help_show(char *const *words, int count)
+{
+    struct buffer page = BUFFER_EMPTY;
+    int taken = 1;
+    const struct cli_verb *verb = cli_verb_of(words, count, &taken);
+    const struct topic *topic = count > 0 ? topic_find(words[0]) : NULL;
+    if (count > taken)
+        return cli_fail(CLI_USAGE, "\"%.100s\": unexpected; it is `farmd help COMMAND`", words[taken]);
+    if (count > 0 && !verb && !topic)
+        return unknown(words[0]);
     if (verb)
         append_verb(&page, verb);
     else if (topic)
         append_topic(&page, topic);
     else
         append_all(&page);
-    int code = output_write(&page, NULL);
-    buffer_done(&page);
-    return code;
+    return print(&page);
 }

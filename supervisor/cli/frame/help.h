@@ -7,8 +7,9 @@
 #include "core/buffer.h"
 #include "supervisor/cli/cli.h"
 
-/* The page of a verb or a topic, NULL: of all; an exit code. */
-int help_show(const char *name);
+/* The page of the verb or the topic that these words name, none: of all; an exit code. */
+int help_show(char *const *words, int count);
+int help_show_verb(const struct cli_verb *verb);
 
 /* "-o, --output FORMAT", as help writes a flag. */
 void help_flag_words(const struct cli_flag *flag, char *out, size_t size);

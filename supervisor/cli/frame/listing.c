@@ -35,35 +35,62 @@ struct page {
     bool drawn; /* one before this */
 };
 
-static bool nobody_is_meant(const struct page *page, const cJSON *answer)
+/* An answer without a list of servers that is bad may be so for want of servers. */
+static bool nobody_is_meant(const struct page *page, struct client *client, const cJSON *answer)
 {
-    const cJSON *entries = cJSON_GetObjectItemCaseSensitive(answer, page->listing->list);
-    return page->select && cJSON_IsArray(entries) && !entries->child;
+    const struct listing *listing = page->listing;
+    const cJSON *entries = cJSON_GetObjectItemCaseSensitive(answer, listing->list);
+    if (listing->list)
+        return page->select && cJSON_IsArray(entries) && !entries->child;
+    return listing->verdict && listing->verdict(answer) != CLI_DONE && selection_is_nobody(client, page->select);
 }
 
-/* Lines of `text`, each cleared to its end, as many as the terminal has. */
+static size_t count_lines(const struct buffer *text)
+{
+    size_t lines = 0;
+    for (size_t i = 0; i < text->length; i++)
+        lines += text->data[i] == '\n';
+    return lines;
+}
+
+/* One line, cleared to its end; returns what follows it. */
+static const char *draw_line(const char *line, struct buffer *out)
+{
+    size_t length = strcspn(line, "\n");
+    buffer_append(out, line, length);
+    buffer_append_text(out, "\033[K\n");
+    return line + length + (line[length] == '\n');
+}
+
+/* Lines of `text`, each cleared to its end, as many as the terminal has. Of more the last one stays, which sums up, and
+ * the one before it says what is missing. */
 static void draw_over(const struct page *page, const struct buffer *text, struct buffer *out)
 {
     char now[24];
-    unsigned room = page->output.height > 2 ? page->output.height - 2 : 1;
+    size_t lines = count_lines(text), room = page->output.height > 4 ? page->output.height - 2 : 2;
+    size_t hidden = lines > room ? lines - room + 1 : 0;
     text_format_time(now, clock_realtime_us());
     buffer_append_text(out, page->drawn ? "\033[H" : "\033[H\033[2J");
     buffer_printf(out, "%sfarmd %s · %s · Ctrl-C ends%s\033[K\n", output_paint(&page->output, PAINT_FAINT),
                   page->call->verb->name, now, output_unpaint(&page->output, PAINT_FAINT));
-    for (const char *line = text->data; line && *line && room > 0; room--) {
-        size_t length = strcspn(line, "\n");
-        buffer_append(out, line, length);
-        buffer_append_text(out, "\033[K\n");
-        line += length + (line[length] == '\n');
+    const char *line = text->data;
+    for (size_t at = 0; at < lines; at++) {
+        bool shown = hidden == 0 || at < room - 2 || at == lines - 1;
+        if (shown)
+            line = draw_line(line, out);
+        else
+            line += strcspn(line, "\n") + 1;
+        if (hidden > 0 && at == room - 2)
+            buffer_printf(out, "%s… %zu more; a taller window or a selection shows them%s\033[K\n",
+                          output_paint(&page->output, PAINT_FAINT), hidden, output_unpaint(&page->output, PAINT_FAINT));
     }
     buffer_append_text(out, "\033[J");
 }
 
-static int print(struct page *page, const cJSON *answer, bool watching, bool *closed)
+static int print(struct page *page, const cJSON *answer, bool nobody, bool watching, bool *closed)
 {
     struct buffer text = BUFFER_EMPTY, screen = BUFFER_EMPTY;
     const struct output *output = &page->output;
-    bool nobody = nobody_is_meant(page, answer);
     bool over = watching && output->terminal && !output_is_machine(output);
     if (output_is_machine(output))
         output_answer(output, answer, page->listing->list, &text);
@@ -72,7 +99,7 @@ static int print(struct page *page, const cJSON *answer, bool watching, bool *cl
     if (nobody && over)
         buffer_printf(&text, "no server is %s\n", page->select);
     else if (nobody && !page->drawn)
-        fprintf(stderr, "farmd: no server is %s\n", page->select);
+        selection_tell_nobody(page->select);
     if (over)
         draw_over(page, &text, &screen);
     int code = output_write(over ? &screen : &text, closed);
@@ -90,8 +117,9 @@ static int ask_and_print(struct page *page, struct client *client, bool watching
     if (code != CLI_DONE)
         return code == CLI_INTERRUPTED ? code : cli_fail(code, "%s", err.message);
     output_measure(&page->output);
-    code = print(page, answer.json, watching, closed);
-    if (code == CLI_DONE && page->listing->verdict)
+    bool nobody = nobody_is_meant(page, client, answer.json);
+    code = print(page, answer.json, nobody, watching, closed);
+    if (code == CLI_DONE && !nobody && page->listing->verdict)
         code = page->listing->verdict(answer.json);
     client_answer_done(&answer);
     return code;

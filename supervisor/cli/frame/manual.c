@@ -78,13 +78,22 @@ static void append_markdown_verb(const struct cli_verb *verb, struct buffer *out
         buffer_append_text(out, "```\n\n");
 }
 
+/* The anchor of a heading has dashes for blanks. */
+static void append_markdown_row(struct buffer *out, const struct cli_verb *verb)
+{
+    buffer_printf(out, "| [%s](#farmd-", verb->name);
+    for (const char *c = verb->name; *c; c++)
+        buffer_append_char(out, *c == ' ' ? '-' : *c);
+    buffer_printf(out, ") | %s |\n", verb->summary);
+}
+
 static void append_markdown_contents(struct buffer *out)
 {
     for (int section = 0; section < SECTION_COUNT; section++) {
         buffer_printf(out, "| **%s** | |\n", help_section_title((enum cli_section)section));
         for (const struct cli_verb *const *verb = cli_verbs; *verb; verb++) {
             if ((*verb)->section == (enum cli_section)section)
-                buffer_printf(out, "| [%s](#farmd-%s) | %s |\n", (*verb)->name, (*verb)->name, (*verb)->summary);
+                append_markdown_row(out, *verb);
         }
     }
     buffer_append_char(out, '\n');

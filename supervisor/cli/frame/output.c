@@ -3,6 +3,7 @@
  */
 #include "supervisor/cli/frame/output.h"
 
+#include "core/streams.h"
 #include "supervisor/cli/frame/render.h"
 
 #include <cjson/cJSON.h>
@@ -49,10 +50,8 @@ void output_measure(struct output *output)
 
 void output_look(struct output *output)
 {
-    const char *no_colour = getenv("NO_COLOR"), *kind = getenv("TERM");
     output->terminal = isatty(STDOUT_FILENO);
-    bool dumb = !kind || strcmp(kind, "dumb") == 0;
-    output->colour = output->terminal && !dumb && (!no_colour || no_colour[0] == '\0');
+    output->colour = streams_colour(STDOUT_FILENO);
     output_measure(output);
 }
 
@@ -73,6 +72,7 @@ const char *output_paint(const struct output *output, enum paint paint)
     static const char *const codes[] = {
         [PAINT_PLAIN] = "",         [PAINT_GOOD] = "\033[32m", [PAINT_WARN] = "\033[33m",
         [PAINT_BAD] = "\033[1;31m", [PAINT_FAINT] = "\033[2m", [PAINT_STRONG] = "\033[1m",
+        [PAINT_CYAN] = "\033[36m",  [PAINT_BLUE] = "\033[34m", [PAINT_MAGENTA] = "\033[35m",
     };
     return output->colour ? codes[paint] : "";
 }

@@ -31,7 +31,17 @@ void output_measure(struct output *output); /* the terminal again, which may hav
 bool output_is_machine(const struct output *output);
 
 /* A state is a word and a colour, never a colour alone. */
-enum paint { PAINT_PLAIN, PAINT_GOOD, PAINT_WARN, PAINT_BAD, PAINT_FAINT, PAINT_STRONG };
+enum paint {
+    PAINT_PLAIN,
+    PAINT_GOOD,
+    PAINT_WARN,
+    PAINT_BAD,
+    PAINT_FAINT,
+    PAINT_STRONG,
+    PAINT_CYAN, /* these three tell things apart and mean nothing */
+    PAINT_BLUE,
+    PAINT_MAGENTA,
+};
 const char *output_paint(const struct output *output, enum paint paint); /* "" without colour */
 const char *output_unpaint(const struct output *output, enum paint paint);
 

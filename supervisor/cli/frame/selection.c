@@ -7,6 +7,8 @@
 #include "supervisor/cli/frame/client.h"
 #include "supervisor/farm/selector.h"
 
+#include <cjson/cJSON.h>
+#include <stdio.h>
 #include <string.h>
 
 const struct cli_flag selection_flags[] = {
@@ -60,4 +62,26 @@ void selection_append(struct buffer *target, const char *text)
         return;
     buffer_append_text(target, strchr(target->data, '?') ? "&select=" : "?select=");
     client_encode(target, text);
+}
+
+void selection_tell_nobody(const char *text)
+{
+    fprintf(stderr, "farmd: no server is %s\n", text ? text : "there");
+}
+
+bool selection_is_nobody(struct client *client, const char *text)
+{
+    struct buffer target = BUFFER_EMPTY;
+    struct client_answer answer = {0};
+    struct error ignored;
+    if (!text)
+        return false;
+    buffer_append_text(&target, "/api/servers");
+    selection_append(&target, text);
+    int code = client_ask(client, &(struct client_question){.target = target.data}, &answer, &ignored);
+    const cJSON *servers = cJSON_GetObjectItemCaseSensitive(answer.json, "servers");
+    bool nobody = code == CLI_DONE && cJSON_IsArray(servers) && !servers->child;
+    client_answer_done(&answer);
+    buffer_done(&target);
+    return nobody;
 }

@@ -8,6 +8,8 @@
 #include "core/error.h"
 #include "supervisor/cli/cli.h"
 
+struct client;
+
 extern const struct cli_flag selection_flags[]; /* -l */
 
 #define SELECTION_HELP                                                                                                 \
@@ -20,5 +22,11 @@ int selection_read(const struct cli_call *call, size_t first, char **text, struc
 
 /* Appends "?select=…" (or with '&' when `target` has a query already); nothing for NULL. */
 void selection_append(struct buffer *target, const char *text);
+
+/* "no server is cpu>80", on the standard error. NULL is everybody. */
+void selection_tell_nobody(const char *text);
+
+/* Asks the farm whether nobody is meant: of an answer that is as empty when servers have nothing to tell. */
+bool selection_is_nobody(struct client *client, const char *text);
 
 #endif

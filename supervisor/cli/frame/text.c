@@ -4,7 +4,9 @@
 #include "supervisor/cli/frame/text.h"
 
 #include "core/clock.h"
+#include "core/memory.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -62,6 +64,48 @@ int64_t text_parse_time(const char *iso)
         .tm_sec = number_at(iso + 17, 2),
     };
     return (int64_t)timegm(&day) * US_PER_SECOND + number_at(iso + 20, 6);
+}
+
+/* Fills in what the text says; false when it is none of the forms. */
+static bool parse_local(const char *text, struct tm *then, bool *dated)
+{
+    static const char *const forms[] = {"%H:%M",          "%H:%M:%S",          "%Y-%m-%d",         "%Y-%m-%d %H:%M",
+                                        "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"};
+    for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+        struct tm made = *then;
+        const char *end = strptime(text, forms[i], &made);
+        if (end && *end == '\0') {
+            *then = made;
+            *dated = forms[i][1] == 'Y';
+            return true;
+        }
+    }
+    return false;
+}
+
+int text_parse_ago(const char *text, int64_t now_us, int64_t *age_ms)
+{
+    time_t now = (time_t)(now_us / US_PER_SECOND);
+    int64_t then_us = text_parse_time(text);
+    bool dated;
+    struct tm then;
+    localtime_r(&now, &then);
+    then.tm_hour = then.tm_min = then.tm_sec = 0;
+    if (then_us == 0) {
+        if (!parse_local(text, &then, &dated))
+            return -EINVAL;
+        then.tm_isdst = -1;
+        struct tm yesterday = then;
+        then_us = (int64_t)mktime(&then) * US_PER_SECOND;
+        if (!dated && then_us > now_us) {
+            yesterday.tm_mday--;
+            then_us = (int64_t)mktime(&yesterday) * US_PER_SECOND;
+        }
+    }
+    if (then_us > now_us)
+        return -EINVAL;
+    *age_ms = (now_us - then_us) / (US_PER_SECOND / MS_PER_SECOND);
+    return 0;
 }
 
 void text_format_time(char out[24], int64_t at_us)

@@ -66,7 +66,9 @@ const struct topic topics[] = {
      .rows = output_rows,
      .after =
          "What goes wrong goes to the standard error, one line each, so that the standard output holds nothing but the "
-         "answer. --no-headers leaves a table's headings out."},
+         "answer. --no-headers leaves a table's headings out. json, jsonl, yaml and name are for programs: from one "
+         "version "
+         "to the next they may gain fields, and lose or rename none; tables and sentences may change."},
     {.name = "exit-codes", .title = "Exit codes", .text = "The same for every command:", .rows = exit_rows},
     {.name = "environment",
      .title = "Which farm",

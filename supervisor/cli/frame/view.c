@@ -55,9 +55,8 @@ const char *view_percent(const cJSON *object, const char *key, char text[VIEW_TE
     return text;
 }
 
-const char *view_rate(const cJSON *object, const char *key, char text[VIEW_TEXT])
+const char *view_format_rate(double value, char text[VIEW_TEXT])
 {
-    double value = view_number(object, key, NAN);
     if (isnan(value))
         return unknown(text);
     if (value >= 99950)
@@ -67,6 +66,11 @@ const char *view_rate(const cJSON *object, const char *key, char text[VIEW_TEXT]
     else
         snprintf(text, VIEW_TEXT, value > 0 && value < 10 ? "%.1f" : "%.0f", value);
     return text;
+}
+
+const char *view_rate(const cJSON *object, const char *key, char text[VIEW_TEXT])
+{
+    return view_format_rate(view_number(object, key, NAN), text);
 }
 
 const char *view_count(const cJSON *object, const char *key, char text[VIEW_TEXT])
@@ -150,6 +154,14 @@ static void format_gap(char out[24], int64_t from_us, int64_t to_us)
     units_format_duration(out, ms > 0 ? ms : 0);
 }
 
+/* "stopped on request" beside the state "stopped" is "on request". */
+static const char *without_state(const cJSON *server, const char *why)
+{
+    const char *status = view_text(server, "status");
+    size_t length = strlen(status);
+    return strncmp(why, status, length) == 0 && why[length] == ' ' ? why + length + 1 : why;
+}
+
 const char *view_since(const cJSON *server, int64_t now_us, char text[VIEW_TEXT])
 {
     char gap[24];
@@ -158,7 +170,7 @@ const char *view_since(const cJSON *server, int64_t now_us, char text[VIEW_TEXT]
         units_format_duration(text, (int64_t)(view_number(server, "uptime_seconds", 0) * MS_PER_SECOND));
         return text;
     }
-    const char *why = view_text(server, "error");
+    const char *why = without_state(server, view_text(server, "error"));
     if (next_us > 0) {
         format_gap(gap, now_us, next_us);
         snprintf(text, VIEW_TEXT, "%s, next try in %s", why, gap);
@@ -206,8 +218,7 @@ enum paint view_load_paint(const cJSON *server, const char *key)
 
 /* --- the farm --- */
 
-/* "47 healthy, 1 degraded, 2 stopped": what there is, trouble in its colour. */
-static void append_counts(const struct output *output, const cJSON *totals, struct buffer *out)
+void view_counts(const cJSON *totals, void (*each)(const struct view_count *count, void *data), void *data)
 {
     static const struct {
         const char *key, *words;
@@ -220,34 +231,58 @@ static void append_counts(const struct output *output, const cJSON *totals, stru
         {"stopped", "stopped", PAINT_PLAIN},
     };
     double unprobed = view_number(totals, "running", 0);
-    const char *separator = "";
+    _Static_assert(ARRAY_SIZE(counts) + 1 == VIEW_COUNTS, "and those not probed");
     for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
         double count = view_number(totals, counts[i].key, 0);
         unprobed -= i < 3 ? count : 0; /* the first three are of the running ones */
-        if (count == 0)
-            continue;
-        buffer_printf(out, "%s%s%.0f %s%s", separator, output_paint(output, counts[i].paint), count, counts[i].words,
-                      output_unpaint(output, counts[i].paint));
-        separator = ", ";
+        if (count > 0)
+            each(&(struct view_count){count, counts[i].words, counts[i].paint}, data);
     }
     if (unprobed > 0)
-        buffer_printf(out, "%s%.0f not probed", separator, unprobed);
+        each(&(struct view_count){unprobed, "not probed", PAINT_PLAIN}, data);
+}
+
+struct summary {
+    const struct output *output;
+    struct buffer *out;
+    const char *separator;
+};
+
+static void append_count(const struct view_count *count, void *data)
+{
+    struct summary *summary = data;
+    buffer_printf(summary->out, "%s%s%.0f %s%s", summary->separator, output_paint(summary->output, count->paint),
+                  count->count, count->words, output_unpaint(summary->output, count->paint));
+    summary->separator = ", ";
+}
+
+const char *view_cpu_use(double cores, double limit, char text[VIEW_TEXT])
+{
+    if (isnan(limit))
+        snprintf(text, VIEW_TEXT, "%.1f", cores);
+    else
+        snprintf(text, VIEW_TEXT, "%.1f of %.4g", cores, limit);
+    return text;
+}
+
+const char *view_memory_use(double mb, double limit_mb, char text[VIEW_TEXT])
+{
+    bool gb = (isnan(limit_mb) ? mb : limit_mb) >= 1024;
+    double unit = gb ? 1024 : 1;
+    if (isnan(limit_mb))
+        snprintf(text, VIEW_TEXT, "%.1f %s", mb / unit, gb ? "GB" : "MB");
+    else
+        snprintf(text, VIEW_TEXT, "%.1f of %.4g %s", mb / unit, limit_mb / unit, gb ? "GB" : "MB");
+    return text;
 }
 
 static void append_use(const cJSON *totals, struct buffer *out)
 {
     double cpu_limit = view_number(totals, "cpu_limit", NAN),
            memory_limit = view_number(totals, "memory_limit_mb", NAN);
-    buffer_printf(out, " · CPU %.1f", view_number(totals, "cpu_cores", 0));
-    if (!isnan(cpu_limit))
-        buffer_printf(out, " of %.4g", cpu_limit);
-    double memory = view_number(totals, "memory_mb", 0);
-    bool gb = (isnan(memory_limit) ? memory : memory_limit) >= 1024;
-    double unit = gb ? 1024 : 1;
-    buffer_printf(out, " · memory %.1f", memory / unit);
-    if (!isnan(memory_limit))
-        buffer_printf(out, " of %.4g", memory_limit / unit);
-    buffer_printf(out, " %s", gb ? "GB" : "MB");
+    char text[VIEW_TEXT];
+    buffer_printf(out, " · CPU %s", view_cpu_use(view_number(totals, "cpu_cores", 0), cpu_limit, text));
+    buffer_printf(out, " · memory %s", view_memory_use(view_number(totals, "memory_mb", 0), memory_limit, text));
 }
 
 void view_summary(const struct output *output, const cJSON *answer, size_t shown, struct buffer *out)
@@ -258,7 +293,8 @@ void view_summary(const struct output *output, const cJSON *answer, size_t shown
         buffer_printf(out, "%zu shown of %.0f: ", shown, total);
     else
         buffer_printf(out, "%.0f server%s: ", total, total == 1 ? "" : "s");
-    append_counts(output, totals, out);
+    struct summary summary = {.output = output, .out = out, .separator = ""};
+    view_counts(totals, append_count, &summary);
     append_use(totals, out);
     if (strcmp(view_text(answer, "enforcement"), "none") == 0)
         buffer_printf(out, " · %slimits not in force%s", output_paint(output, PAINT_WARN),

@@ -25,6 +25,11 @@ const char *view_rate(const struct cJSON *object, const char *key, char text[VIE
 const char *view_count(const struct cJSON *object, const char *key, char text[VIEW_TEXT]);   /* "4711" */
 const char *view_ms(const struct cJSON *object, const char *key, char text[VIEW_TEXT]);      /* "0.21 ms" */
 
+/* Figures that are no member of an object; NaN is not known. */
+const char *view_format_rate(double value, char text[VIEW_TEXT]);
+const char *view_cpu_use(double cores, double limit, char text[VIEW_TEXT]);    /* "3.1 of 25" */
+const char *view_memory_use(double mb, double limit_mb, char text[VIEW_TEXT]); /* "1.2 of 12.5 GB" */
+
 /* Of a server's entry. */
 const char *view_health(const struct cJSON *server);                       /* "-" for one that does not run */
 const char *view_memory(const struct cJSON *server, char text[VIEW_TEXT]); /* "1.3 of 256 MB" */
@@ -35,6 +40,15 @@ const char *view_since(const struct cJSON *server, int64_t now_us, char text[VIE
 enum paint view_state_paint(const struct cJSON *server);
 enum paint view_health_paint(const struct cJSON *server);
 enum paint view_load_paint(const struct cJSON *server, const char *key); /* of a percentage of its limit */
+
+/* How many servers of the farm are what: "47 healthy", "1 degraded"; only what there is. */
+#define VIEW_COUNTS 10 /* at most */
+struct view_count {
+    double count;
+    const char *words; /* lives for ever */
+    enum paint paint;
+};
+void view_counts(const struct cJSON *totals, void (*each)(const struct view_count *count, void *data), void *data);
 
 /* The line below a list of servers: how many are shown, what the whole farm is doing. */
 void view_summary(const struct output *output, const struct cJSON *answer, size_t shown, struct buffer *out);

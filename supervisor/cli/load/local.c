@@ -116,10 +116,9 @@ int load_local_run(const struct load_plan *plan, bool quiet, cJSON **run)
     uv_loop_init(&local.loop);
     uv_signal_init(&local.loop, &local.interrupt);
     local.interrupt.data = &local;
+    uv_signal_start(&local.interrupt, on_interrupt, SIGINT); /* before anything is sent: it is seen by uv_run */
     int rc = load_run_start(&local.loop, plan, &events, &local.run, &err);
-    if (rc == 0)
-        uv_signal_start(&local.interrupt, on_interrupt, SIGINT);
-    else
+    if (rc < 0)
         uv_close((uv_handle_t *)&local.interrupt, NULL);
     uv_run(&local.loop, UV_RUN_DEFAULT);
     uv_loop_close(&local.loop);

@@ -99,14 +99,8 @@ const struct cli_flag load_plan_flags[] = {
     {.name = NULL},
 };
 
-const struct cli_flag load_output_flags[] = {
-    {.name = "--output",
-     .letter = 'o',
-     .kind = CLI_WORD,
-     .argument = "FORMAT",
-     .words = "text wide json yaml csv",
-     .preset = "text",
-     .help = "text, wide (with every target), json or yaml (the whole report), csv (a row per target)"},
+const struct cli_flag load_run_flags[] = {
+    {.name = "--name", .kind = CLI_TEXT, .argument = "TEXT", .help = "what the run is called in lists and on its page"},
     {.name = "--allow-remote", .kind = CLI_SWITCH, .help = "load a URL that is not on this machine"},
     {.name = NULL},
 };

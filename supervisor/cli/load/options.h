@@ -10,7 +10,7 @@
 #include "supervisor/load/plan.h"
 
 extern const struct cli_flag load_plan_flags[];
-extern const struct cli_flag load_output_flags[];
+extern const struct cli_flag load_run_flags[]; /* --name, --allow-remote */
 
 #define LOAD_DEFAULT_SECONDS 10 /* of a run that is given neither a duration nor a number of requests */
 

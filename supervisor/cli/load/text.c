@@ -214,22 +214,27 @@ static void append_engine(const struct output *output, const cJSON *result, stru
         buffer_printf(out, "note        ended early: nothing answered for so long that it was given up\n");
 }
 
+void load_text_circumstances(const cJSON *target, struct buffer *out)
+{
+    double throttled = number(target, "throttled_percent"), restarts = number(target, "restarts");
+
+    if (throttled >= 1)
+        buffer_printf(out, ": throttled %.0f%% of the time", throttled);
+    if (restarts > 0)
+        buffer_printf(out, "%s restarted %.0f time%s", throttled >= 1 ? "," : ":", restarts, restarts > 1 ? "s" : "");
+}
+
 static void append_outliers(const struct output *output, const cJSON *result, struct buffer *out)
 {
     const cJSON *target;
 
     cJSON_ArrayForEach(target, get(result, "targets"))
     {
-        double throttled = number(target, "throttled_percent"), restarts = number(target, "restarts");
         if (!cJSON_IsString(get(target, "stands_out")))
             continue;
         buffer_printf(out, "%sstands out%s  %s  %s", output_paint(output, PAINT_WARN),
                       output_unpaint(output, PAINT_WARN), view_text(target, "name"), view_text(target, "stands_out"));
-        if (throttled >= 1)
-            buffer_printf(out, ": throttled %.0f%% of the time", throttled);
-        if (restarts > 0)
-            buffer_printf(out, "%s restarted %.0f time%s", throttled >= 1 ? "," : ":", restarts,
-                          restarts > 1 ? "s" : "");
+        load_text_circumstances(target, out);
         buffer_append_char(out, '\n');
     }
 }

@@ -49,12 +49,13 @@ static void find_counters(struct runtime_process *process)
     }
 }
 
-/* One that was frozen only to be killed, by a farmd that did not get to thawing it, is let go to its end. */
+/* One that was frozen only to be killed, by a farmd that did not get to thawing it, is let go: to its end, or on as it was
+ * when that farmd had not even come to the killing. */
 static bool is_paused(struct leaf *leaf, const struct runtime_adoption *adoption)
 {
     const struct slice_ops *ops = leaf->slice->ops;
     bool frozen = ops->frozen(leaf, adoption->paused);
-    if (frozen && procfs_kill_pending(leaf->pid)) {
+    if (frozen && (!adoption->paused || procfs_kill_pending(leaf->pid))) {
         ops->freeze(leaf, false, NULL);
         frozen = false;
     }
@@ -78,7 +79,7 @@ int process_adopt(struct runtime *runtime, const struct runtime_adoption *adopti
 {
     *adopted = (struct runtime_adopted){0};
     int rc = descriptors_check(DESCRIPTORS_KEPT_BY_STARTS, err);
-    bool ended = false;
+    bool ended = false; /* or about to */
     cleanup_close int pidfd = rc == 0 ? open_process(&adoption->leftover, &ended, err) : rc;
     if (pidfd < 0) {
         adopted->oom_kills = pidfd == -ESRCH ? oom_kills_of_gone(runtime, adoption) : 0;
@@ -86,6 +87,10 @@ int process_adopt(struct runtime *runtime, const struct runtime_adoption *adopti
     }
     struct leaf leaf;
     rc = leaf_adopt(runtime->slice, adoption, pidfd, ended, &leaf, err);
+    if (rc != 0 && !ended && procfs_is_ending(adoption->leftover.pid)) {
+        ended = true; /* where it sat cannot be seen any more, and nothing will be done to it but to await its end */
+        rc = leaf_adopt(runtime->slice, adoption, pidfd, ended, &leaf, err);
+    }
     if (rc != 0) {
         return rc;
     }

@@ -7,6 +7,7 @@
 #include "supervisor/runtime/process/descriptors.h"
 #include "supervisor/runtime/process/kernel_file.h"
 #include "supervisor/runtime/process/port.h"
+#include "supervisor/runtime/process/port_holder.h"
 #include "supervisor/runtime/process/seccomp.h"
 #include "supervisor/runtime/process/slice.h"
 #include "supervisor/runtime/process/spawn.h"
@@ -185,12 +186,27 @@ static void worker(struct list *list)
     }
 }
 
+static bool is_own(const struct doctor_question *question, uint16_t port)
+{
+    for (size_t i = 0; i < question->own_port_count; i++) {
+        if (question->own_ports[i] == port) {
+            return true;
+        }
+    }
+    return question->farmd != 0 && process_port_holder_pid(port) == question->farmd;
+}
+
 static void ports(struct list *list, const struct doctor_question *question)
 {
     char taken[256] = "";
-    size_t count = 0;
+    size_t count = 0, own = 0;
     for (size_t i = 0; i < question->port_count; i++) {
-        if (port_check(question->ports[i], NULL) == -EADDRINUSE && count++ < PORTS_NAMED) {
+        if (port_check(question->ports[i], NULL) != -EADDRINUSE) {
+            continue;
+        }
+        if (is_own(question, question->ports[i])) {
+            own++;
+        } else if (count++ < PORTS_NAMED) {
             char holder[64];
             size_t used = strlen(taken);
             runtime_port_holder(question->ports[i], holder, sizeof(holder));
@@ -199,8 +215,11 @@ static void ports(struct list *list, const struct doctor_question *question)
         }
     }
     struct doctor_finding *finding = add(list, "ports", count == 0);
-    if (count == 0) {
+    if (count == 0 && own == 0) {
         SAY(finding->text, "all %zu are free", question->port_count);
+    } else if (count == 0) {
+        SAY(finding->text, "%zu of %zu are held by this farm, which runs (farmd's pid %d)%s", own, question->port_count,
+            (int)question->farmd, own < question->port_count ? "; the others are free" : "");
     } else {
         SAY(finding->text, "%s%s (%zu of %zu)", taken, count > PORTS_NAMED ? "; …" : "", count, question->port_count);
         SAY(finding->fix, "stop those programs, or start farmd on others: --base-port, --port");

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define DOCTOR_FINDINGS_MAX 16
 
@@ -26,6 +27,10 @@ struct doctor_question {
     enum enforce_mode enforce;
     const uint16_t *ports; /* those that the farm would listen on */
     size_t port_count;
+    /* Of this very farm, if it runs: what it holds stands in nobody's way. */
+    pid_t farmd;               /* 0: it does not */
+    const uint16_t *own_ports; /* of its servers that run */
+    size_t own_port_count;
 };
 
 /* Returns how many findings there are. */

@@ -22,7 +22,8 @@
 #include <uv.h>
 
 #define LOOK_MAX_NS (1 * NS_PER_SECOND)
-#define PAUSE_FACTOR 10 /* looking takes a tenth of one core at most */
+#define LOOK_WAITED_FOR_NS (5 * NS_PER_SECOND) /* by a person, before anything runs */
+#define PAUSE_FACTOR 10                        /* looking takes a tenth of one core at most */
 #define STATE_LISTEN "0A"
 #define UNKNOWN "another program"
 #define HOLDER_MAX 64
@@ -129,10 +130,10 @@ static size_t note_holder(struct listeners *listeners, pid_t pid)
     return taken;
 }
 
-static struct listeners find_listeners(void)
+static struct listeners find_listeners(int64_t max_ns)
 {
     struct listeners listeners = {0};
-    const int64_t deadline_ns = clock_monotonic_ns() + LOOK_MAX_NS;
+    const int64_t deadline_ns = clock_monotonic_ns() + max_ns;
     add_listeners(&listeners, "/proc/net/tcp");
     add_listeners(&listeners, "/proc/net/tcp6");
     if (listeners.count == 0) {
@@ -154,23 +155,42 @@ static struct listeners find_listeners(void)
 
 /* --- telling --- */
 
-static bool describe(const struct listeners *found, uint16_t port, char *out, size_t size)
+/* 0: not known. */
+static pid_t holder_pid(const struct listeners *found, uint16_t port)
 {
     for (size_t i = 0; i < found->count; i++) {
         const struct listener *listener = &found->list[i];
-        char path[64], comm[PROCFS_COMM_MAX];
+        char path[64];
         if (listener->port != port || listener->pid == 0) {
             continue;
         }
         snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)listener->pid, listener->fd);
         if (socket_inode(-1, path) == listener->inode) {
-            procfs_comm(listener->pid, comm);
-            snprintf(out, size, "%s (pid %d)", *comm == '\0' ? "a program" : comm, (int)listener->pid);
-            return true;
+            return listener->pid;
         }
     }
-    snprintf(out, size, UNKNOWN);
-    return false;
+    return 0;
+}
+
+static bool describe(const struct listeners *found, uint16_t port, char *out, size_t size)
+{
+    char comm[PROCFS_COMM_MAX];
+    pid_t pid = holder_pid(found, port);
+    if (pid == 0) {
+        snprintf(out, size, UNKNOWN);
+        return false;
+    }
+    procfs_comm(pid, comm);
+    snprintf(out, size, "%s (pid %d)", *comm == '\0' ? "a program" : comm, (int)pid);
+    return true;
+}
+
+pid_t process_port_holder_pid(uint16_t port)
+{
+    struct listeners found = find_listeners(LOOK_WAITED_FOR_NS);
+    pid_t pid = holder_pid(&found, port);
+    free(found.list);
+    return pid;
 }
 
 void process_port_holder_known(uint16_t port, char *out, size_t size)
@@ -180,7 +200,7 @@ void process_port_holder_known(uint16_t port, char *out, size_t size)
 
 void runtime_port_holder(uint16_t port, char *out, size_t size)
 {
-    struct listeners found = find_listeners();
+    struct listeners found = find_listeners(LOOK_WAITED_FOR_NS);
     describe(&found, port, out, size);
     free(found.list);
 }
@@ -191,7 +211,7 @@ static void on_look(uv_work_t *work)
 {
     (void)work;
     int64_t began_ns = clock_monotonic_ns();
-    look.coming = find_listeners();
+    look.coming = find_listeners(LOOK_MAX_NS);
     look.took_ns = clock_monotonic_ns() - began_ns;
 }
 

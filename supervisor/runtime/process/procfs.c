@@ -18,9 +18,11 @@
 #include <unistd.h>
 
 #define ENVIRON_MAX (128 * 1024)
+#define FLAG_EXITING 0x4 /* the kernel's PF_EXITING: long before it is a zombie, when it has much to give back */
 
 enum {
     STAT_FIELD_STATE = 3,
+    STAT_FIELD_FLAGS = 9,
     STAT_FIELD_USER_TIME = 14, /* then system time, and both of the children that were waited for */
     STAT_FIELD_THREADS = 20,
     STAT_FIELD_START_TIME = 22
@@ -97,6 +99,12 @@ bool procfs_lives_since(pid_t pid, uint64_t start_time)
     const char *state = read_file_of(pid, "stat", text, sizeof(text)) ? find_field(text, STAT_FIELD_STATE) : NULL;
     const char *began = state == NULL ? NULL : find_field(text, STAT_FIELD_START_TIME);
     return began != NULL && *state != 'Z' && *state != 'X' && kernel_text_number(began, 0) == start_time;
+}
+
+bool procfs_is_ending(pid_t pid)
+{
+    uint64_t flags = 0;
+    return !stat_field(pid, STAT_FIELD_FLAGS, &flags) || (flags & FLAG_EXITING) != 0;
 }
 
 char procfs_state(pid_t pid)

@@ -78,6 +78,7 @@ static int open_runtime(struct runtime **result, const struct runtime_options *o
         rc = slice_open(&runtime->slice, name, &earlier, options->enforce, err);
     }
     if (rc != 0) {
+        rmdir(runtime->counters_directory); /* unless an earlier farm's counters are in it */
         runtime_unref(runtime);
         return rc;
     }

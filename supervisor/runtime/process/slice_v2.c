@@ -167,6 +167,16 @@ static int v2_apply(struct leaf *leaf, const struct limits *limits, bool create,
     return rc;
 }
 
+/* An earlier farmd may have been killed while it made room for a limit: the server would be slowed down for good. */
+static int v2_recognise(const struct leaf *leaf, const struct runtime_leftover *leftover, struct error *err)
+{
+    int rc = cgroup_recognise(leaf, leftover, err);
+    if (rc == 0) {
+        set_memory_high(leaf, "max");
+    }
+    return rc;
+}
+
 static int v2_entry(struct leaf *leaf, struct leaf_entry *entry, struct error *err)
 {
     char path[CGROUP_PATH_MAX];
@@ -276,7 +286,7 @@ const struct slice_ops slice_v2_ops = {
     .apply = v2_apply,
     .reserved = v2_reserved,
     .read_limits = v2_read_limits,
-    .recognise = cgroup_recognise,
+    .recognise = v2_recognise,
     .entry = v2_entry,
     .sample = leaf_sample_stats,
     .freeze = v2_freeze,

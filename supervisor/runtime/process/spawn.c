@@ -113,13 +113,26 @@ static bool is_program(const char *path)
     return stat(path, &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 0111) != 0;
 }
 
+static void refuse_program(const char *path, struct error *err)
+{
+    struct stat status;
+    if (stat(path, &status) != 0) {
+        error_set_errno(err, errno, "there is no program %s; check the path", path);
+    } else if (!S_ISREG(status.st_mode)) {
+        error_set(err, EACCES, "%s is no file that can be executed; name a program", path);
+    } else {
+        error_set(err, EACCES, "%s is not executable; chmod +x it, or name what runs it, such as [python3, %s]", path,
+                  path);
+    }
+}
+
 char *spawn_find_program(const char *program, char *const *envp, struct error *err)
 {
     if (strchr(program, '/') != NULL) {
         if (is_program(program)) {
             return xstrdup(program);
         }
-        error_set(err, ENOENT, "there is no program %s; check the path and that it is executable", program);
+        refuse_program(program, err);
         return NULL;
     }
     const char *search = RUNTIME_DEFAULT_PATH;

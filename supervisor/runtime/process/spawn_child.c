@@ -23,12 +23,19 @@
 #define KERNEL_SIGSET_BYTES 8
 #define OOM_SCORE_ADJUST "300" /* when the machine itself runs out, a server goes before farmd and other programs */
 
-/* "error ENOENT text", as a server says it. */
+/* "error ENOENT text: No such file or directory", as a server says it. */
 _Noreturn static void fail(const struct spawn_request *request, const char *what, const char *name)
 {
-    const char *code = strerrorname_np(errno);
-    const char *const parts[] = {
-        "error ", code == NULL ? "EIO" : code, " ", what, name == NULL ? "" : " ", name == NULL ? "" : name, "\n"};
+    const char *code = strerrorname_np(errno), *meaning = strerrordesc_np(errno);
+    const char *const parts[] = {"error ",
+                                 code == NULL ? "EIO" : code,
+                                 " ",
+                                 what,
+                                 name == NULL ? "" : " ",
+                                 name == NULL ? "" : name,
+                                 ": ",
+                                 meaning == NULL ? "unknown error" : meaning,
+                                 "\n"};
     char line[256];
     size_t used = 0;
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
@@ -206,5 +213,6 @@ void spawn_child(const struct spawn_request *request, bool joined, bool has_name
         fail(&now, "cannot execute", now.argv[0]);
     }
     execve(now.path, now.argv, now.envp);
-    fail(&now, "cannot execute", now.path);
+    /* farmd has looked for the file itself: it is what the script's first line names that isn't there. */
+    fail(&now, errno == ENOENT ? "cannot find the interpreter of" : "cannot execute", now.path);
 }
