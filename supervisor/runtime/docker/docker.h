@@ -16,7 +16,7 @@
 
 #define DOCKER_IMAGE_MAX 160
 
-struct feed;
+struct engine_feed;
 
 /* A container of this farm that stands still, or that an earlier farmd has left. */
 struct kept_container {
@@ -30,7 +30,7 @@ struct runtime {
     void *farm;
     struct engine_address address;
     struct engine *engine;
-    struct feed *feed;
+    struct engine_feed *feed;
     char instance[CONTAINER_NAME_MAX];
     char image[DOCKER_IMAGE_MAX]; /* of farm-worker */
     char network_id[CONTAINER_ID_MAX];
@@ -117,11 +117,11 @@ void docker_sweep(struct runtime *runtime, const struct runtime_sweep *what);
 int image_ensure(struct runtime *runtime, struct error *err);
 int network_ensure(struct runtime *runtime, struct error *err);
 
-/* feed.c: what happens to containers, told by the Engine. */
-struct feed *feed_new(struct runtime *runtime);
-void feed_free(struct feed *feed);
-bool feed_is_live(const struct feed *feed); /* the Engine answers */
-int64_t engine_time_ns(const char *text);   /* "2026-11-23T08:30:00.123456789Z"; 0: it is none */
+/* engine_feed.c: what happens to containers, told by the Engine. */
+struct engine_feed *engine_feed_new(struct runtime *runtime);
+void engine_feed_free(struct engine_feed *feed);
+bool engine_feed_is_live(const struct engine_feed *feed); /* the Engine answers */
+int64_t engine_time_ns(const char *text);                 /* "2026-11-23T08:30:00.123456789Z"; 0: it is none */
 
 /* log_frames.c: the Engine's two output streams in one, taken apart into the server's log. */
 struct log_frames *log_frames_open(const char *path);

@@ -1,6 +1,6 @@
 /*
  * The life of one run: the container is made where there is none that fits, started, looked at, and asked how it ended. Every
- * step is a call whose answer begins the next one; what the Engine tells by itself comes from feed.c.
+ * step is a call whose answer begins the next one; what the Engine tells by itself comes from engine_feed.c.
  */
 #include "supervisor/runtime/docker/docker.h"
 
@@ -317,7 +317,7 @@ int docker_start(struct runtime *runtime, const struct runtime_spec *spec, void 
 
     if (rc != 0)
         return rc;
-    if (!feed_is_live(runtime->feed))
+    if (!engine_feed_is_live(runtime->feed))
         return error_set(err, ENOTCONN, "the Docker Engine at %s does not answer", runtime->address.socket);
     struct runtime_process *run = run_new(runtime, spec->name, spec->id, spec->log_path, owner);
     run->limits = spec->limits;

@@ -86,7 +86,7 @@ static int open_runtime(struct runtime **result, const struct runtime_options *o
         return code;
     }
     runtime->engine = engine_new(runtime->loop, &runtime->address);
-    runtime->feed = feed_new(runtime);
+    runtime->feed = engine_feed_new(runtime);
     *result = runtime;
     return 0;
 }
@@ -100,7 +100,7 @@ static void close_runtime(struct runtime *runtime)
     if (!runtime)
         return;
     all_ended = LIST_EMPTY(&runtime->runs);
-    feed_free(runtime->feed);
+    engine_feed_free(runtime->feed);
     engine_free(runtime->engine);
     while ((run = LIST_FIRST(&runtime->runs))) {
         LIST_REMOVE(run, link);

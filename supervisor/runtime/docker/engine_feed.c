@@ -20,7 +20,7 @@
 #define LINE_MAX_LENGTH ((size_t)64 * 1024)
 #define NS_DIGITS 9
 
-struct feed {
+struct engine_feed {
     struct runtime *runtime;
     struct engine_stream *stream;
     uv_timer_t retry;
@@ -50,7 +50,7 @@ int64_t engine_time_ns(const char *text)
 
 /* --- one event --- */
 
-static void take_event(struct feed *feed, const cJSON *event)
+static void take_event(struct engine_feed *feed, const cJSON *event)
 {
     const cJSON *action = cJSON_GetObjectItemCaseSensitive(event, "Action");
     const cJSON *id = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(event, "Actor"), "ID");
@@ -69,7 +69,7 @@ static void take_event(struct feed *feed, const cJSON *event)
         docker_run_died(run, at_ns);
 }
 
-static void take_line(struct feed *feed)
+static void take_line(struct engine_feed *feed)
 {
     cJSON *event = cJSON_ParseWithLength(feed->line.data, feed->line.length);
 
@@ -81,7 +81,7 @@ static void take_line(struct feed *feed)
 
 static void on_piece(void *data, const char *piece, size_t length)
 {
-    struct feed *feed = data;
+    struct engine_feed *feed = data;
 
     while (length > 0) {
         const char *end = memchr(piece, '\n', length);
@@ -101,7 +101,7 @@ static void on_piece(void *data, const char *piece, size_t length)
 
 /* --- the stream --- */
 
-static void open_stream(struct feed *feed);
+static void open_stream(struct engine_feed *feed);
 
 static void on_retry(uv_timer_t *timer)
 {
@@ -110,7 +110,7 @@ static void on_retry(uv_timer_t *timer)
 
 static void on_end(void *data, int status, const char *why)
 {
-    struct feed *feed = data;
+    struct engine_feed *feed = data;
 
     engine_stream_free(steal(&feed->stream));
     buffer_clear(&feed->line);
@@ -123,7 +123,7 @@ static void on_end(void *data, int status, const char *why)
 }
 
 /* What became of the runs meanwhile: one that has ended is told by its own look. */
-static void look_at_all(struct feed *feed)
+static void look_at_all(struct engine_feed *feed)
 {
     struct runtime_process *run, *next;
 
@@ -135,7 +135,7 @@ static void look_at_all(struct feed *feed)
 
 static void on_alive(void *data, const struct engine_answer *answer)
 {
-    struct feed *feed = data;
+    struct engine_feed *feed = data;
 
     if (answer->code < 0 || !feed->stream)
         return;
@@ -146,7 +146,7 @@ static void on_alive(void *data, const struct engine_answer *answer)
     look_at_all(feed);
 }
 
-static void open_stream(struct feed *feed)
+static void open_stream(struct engine_feed *feed)
 {
     static const struct engine_stream_calls calls = {on_piece, on_end};
     cleanup_free char *path =
@@ -161,9 +161,9 @@ static void open_stream(struct feed *feed)
         engine_send(feed->runtime->engine, &alive);
 }
 
-struct feed *feed_new(struct runtime *runtime)
+struct engine_feed *engine_feed_new(struct runtime *runtime)
 {
-    struct feed *feed = xcalloc(1, sizeof(*feed));
+    struct engine_feed *feed = xcalloc(1, sizeof(*feed));
 
     feed->runtime = runtime;
     feed->retry_ms = RETRY_FIRST_MS;
@@ -176,20 +176,20 @@ struct feed *feed_new(struct runtime *runtime)
     return feed;
 }
 
-bool feed_is_live(const struct feed *feed)
+bool engine_feed_is_live(const struct engine_feed *feed)
 {
     return feed->live;
 }
 
 static void on_closed(uv_handle_t *handle)
 {
-    struct feed *feed = handle->data;
+    struct engine_feed *feed = handle->data;
 
     buffer_done(&feed->line);
     free(feed);
 }
 
-void feed_free(struct feed *feed)
+void engine_feed_free(struct engine_feed *feed)
 {
     if (!feed)
         return;
