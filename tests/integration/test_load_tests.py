@@ -8,7 +8,7 @@ import pytest
 
 import farmlib
 from api_client import Api
-from farmd_process import farms, running  # noqa: F401
+from farmd_process import farms, run_farmd, running  # noqa: F401
 from farmlib import SANITIZED, wait_for
 from sse import Stream
 
@@ -462,4 +462,21 @@ def test_without_a_history_the_farm_goes_on(farms):  # noqa: F811
     again = ended(api, begin(api, requests=1))
     wait_for(lambda: stored(farm, f"SELECT count(*) FROM runs WHERE id = '{again['id']}' AND status = 'completed'") == 1,
              what="its record")
+    assert farm.stop() == 0
+
+
+def test_no_upgrade_while_a_load_test_runs(farms):  # noqa: F811
+    farm = farms(servers=1).start()
+    api = Api(farm.port)
+    test = begin(api, duration=600)
+    result = run_farmd("upgrade", *farm.arguments(), directory=farm.directory, env=farm.env)
+    assert result.returncode == 1 and f"load test {test['id']} has been under way" in result.stderr, result
+    done = cancel(api, test)
+    assert done["result"]["answered"] > 0
+    result = run_farmd("upgrade", *farm.arguments(), directory=farm.directory, env=farm.env)
+    assert result.returncode == 0, result
+    # the next one has it from the history
+    assert Api(farm.port).get(test["url"]) == done
+    ids = [event["id"] for event in api.get("/api/events?limit=4096")["events"]]
+    assert ids == list(range(1, len(ids) + 1))
     assert farm.stop() == 0

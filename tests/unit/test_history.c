@@ -496,29 +496,42 @@ static void test_another_versions_database_is_set_aside(void **state)
     expect_set_aside("another version");
 }
 
-/* It was fine when it was opened. */
+/* It was fine when it was opened, and its first pages still are. */
 static void test_one_that_breaks_is_set_aside(void **state)
 {
     (void)state;
-    open_one();
-    put("a1", "completed");
-    close_one();
+    struct run_record record = run_of("a1", "completed", clock_realtime_us());
+    struct error err = {0};
     char junk[4096];
+
+    free(record.report);
+    record.report = xcalloc(1, 200001);
+    memset(record.report, ' ', 200000);
+    open_one();
+    assert_int_equal(history_put_run(history, &record, on_put, NULL, &err), 0);
+    run_until(seen.answers > 0);
+    run_record_done(&record);
+    close_one();
+
+    open_one();
     memset(junk, 0x5a, sizeof(junk));
     FILE *file = fopen(path, "r+e");
     assert_non_null(file);
-    fseek(file, 4096, SEEK_SET); /* all but the first page, which names it ours */
-    for (int i = 0; i < 8; i++)
-        fwrite(junk, 1, sizeof(junk), file);
+    fseek(file, 5 * sizeof(junk), SEEK_SET);
+    for (int i = 0; i < 40; i++)
+        assert_int_equal(fwrite(junk, 1, sizeof(junk), file), sizeof(junk));
     fclose(file);
-    open_one();
+    assert_int_equal(seen.aside, 0);
+    assert_string_equal(get("a1"), "- -");
+    assert_int_equal(seen.aside, 1);
+    assert_non_null(strstr(seen.last.message, "malformed"));
     history_follow(history, events);
     add_events(3);
-    run_until(seen.aside > 0 && seen.reports > 0);
-    find(&(struct event_query){.limit = 10});
-    assert_int_equal(found_count, 3);
     put("a2", "completed");
     assert_string_equal(list(10), "a2 ");
+    find(&(struct event_query){.limit = 10});
+    assert_int_equal(found_count, 3);
+    assert_int_equal(seen.failures, 0);
     close_one();
 }
 
