@@ -555,9 +555,15 @@ struct http_client *http_client_new(uv_loop_t *loop, uint16_t port)
         .sin_port = htons(port),
         .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
     };
-    char authority[24];
-    snprintf(authority, sizeof(authority), "127.0.0.1:%u", port);
-    return http_client_new_at(loop, (const struct sockaddr *)&address, authority);
+    return http_client_new_in(loop, &address);
+}
+
+struct http_client *http_client_new_in(uv_loop_t *loop, const struct sockaddr_in *address)
+{
+    char host[INET_ADDRSTRLEN], authority[INET_ADDRSTRLEN + 8];
+    inet_ntop(AF_INET, &address->sin_addr, host, sizeof(host));
+    snprintf(authority, sizeof(authority), "%s:%u", host, ntohs(address->sin_port));
+    return http_client_new_at(loop, (const struct sockaddr *)address, authority);
 }
 
 void http_client_send(struct http_client *client, const struct http_client_request *request,
@@ -611,11 +617,12 @@ void http_client_free(struct http_client *client)
     uv_close((uv_handle_t *)&client->timer, on_timer_closed);
 }
 
-struct http_client *http_client_once(uv_loop_t *loop, uint16_t port, const struct http_client_request *request,
+struct http_client *http_client_once(uv_loop_t *loop, const struct sockaddr_in *address,
+                                     const struct http_client_request *request,
                                      void (*on_done)(void *data, const struct http_client_response *response),
                                      void *data)
 {
-    struct http_client *client = http_client_new(loop, port);
+    struct http_client *client = http_client_new_in(loop, address);
     client->once = true;
     struct http_client_request alone = *request;
     alone.close = true;

@@ -106,6 +106,15 @@ static int start_process(struct server *server, struct error *err)
     return code;
 }
 
+void server_address(const struct server *server, struct sockaddr_in *address)
+{
+    const struct runtime_ops *ops = farm_runtime_ops(server->farm);
+    *address = (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons(server->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    if (ops->address && server->process)
+        ops->address(server->process, address);
+}
+
 static bool tells_ready(const struct server *server)
 {
     return farm_runtime_ops(server->farm)->tells_ready && !server->group->command;

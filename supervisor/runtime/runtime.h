@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "supervisor/config/settings.h"
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -206,6 +207,9 @@ struct runtime_ops {
     /* The same, at once, from the looks taken so far. */
     void (*port_holder_known)(uint16_t port, char *out, size_t size);
     pid_t (*pid)(const struct runtime_process *process);
+    /* Where it answers HTTP to farmd, in place of 127.0.0.1 and its port; untouched where that is right, or not known yet.
+     * May be NULL. */
+    void (*address)(const struct runtime_process *process, struct sockaddr_in *address);
     int (*signal)(struct runtime_process *process, int signal, struct error *err); /* the main process only */
     int (*kill)(struct runtime_process *process, struct error *err);  /* everything of it, at once, paused or not */
     int (*pause)(struct runtime_process *process, struct error *err); /* freezes everything of it */
