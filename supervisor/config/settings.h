@@ -90,6 +90,12 @@ struct listen_settings {
     uint16_t port; /* 0 for the dashboard: none */
 };
 
+/* How servers are containers, where `runtime` says so. */
+struct docker_settings {
+    char *image;     /* of farm-worker; NULL: farmd makes one of its own farm-worker */
+    bool in_network; /* farmd is a container too, in the servers' network, and reaches them there */
+};
+
 struct settings {
     struct group_settings *groups; /* at least one; ids run through them in order, from 1 */
     size_t group_count;
@@ -100,6 +106,7 @@ struct settings {
     char **allowed_hosts;       /* further Host names, NULL-terminated, may be NULL */
     char **allowed_origins;     /* further browser origins, NULL-terminated, may be NULL */
     enum runtime_kind runtime;
+    struct docker_settings docker;
     enum enforce_mode enforce;
     enum log_level log_level;
     enum log_format log_format;

@@ -246,6 +246,18 @@ static int parse_host(const struct setting *setting, const char *text, void *fie
     return keep_text(text, field);
 }
 
+/* It becomes a part of paths of the Engine's API. */
+static int parse_image(const struct setting *setting, const char *text, void *field)
+{
+    if (!isalnum((unsigned char)text[0]) || (double)strlen(text) > setting->max)
+        return -EINVAL;
+    for (const char *c = text; *c; c++) {
+        if (!isalnum((unsigned char)*c) && !strchr("._-/:@", *c))
+            return -EINVAL;
+    }
+    return keep_text(text, field);
+}
+
 static int parse_token(const struct setting *setting, const char *text, void *field)
 {
     size_t length = strlen(text);
@@ -341,6 +353,8 @@ const struct setting_type setting_host = {.noun = "an address",
                                           .hint = "write localhost, 0.0.0.0, :: or an address of this machine",
                                           .parse = parse_host,
                                           TEXT};
+const struct setting_type setting_image = {
+    .noun = "an image", .hint = "write NAME or NAME:TAG", .parse = parse_image, TEXT};
 const struct setting_type setting_token = {.noun = "a token", .secret = true, .parse = parse_token, TEXT};
 const struct setting_type setting_name = {.noun = "a name", .parse = parse_group_name, TEXT};
 const struct setting_type setting_user = {.noun = "a user of this machine",

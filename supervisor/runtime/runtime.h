@@ -157,7 +157,8 @@ struct runtime_options {
     const char *instance;    /* names the slice: [a-z0-9-]+ */
     const char *runtime_dir; /* for the counter files; exists */
     enum enforce_mode enforce;
-    unsigned servers; /* how many there will be, to warn of what will not suffice */
+    const struct docker_settings *docker; /* needs to live during the call only */
+    unsigned servers;                     /* how many there will be, to warn of what will not suffice */
     /* Of an earlier runtime of this instance, see runtime_ops.places: it goes on there, wherever farmd was started from.
      * Need to live during the call only. */
     char *const *places;

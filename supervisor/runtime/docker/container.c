@@ -6,6 +6,7 @@
 #include "core/json.h"
 #include "core/memory.h"
 
+#include <arpa/inet.h>
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -229,6 +230,16 @@ static void parse_limits(const cJSON *host, struct limits *limits)
     };
 }
 
+static struct in_addr parse_address(const cJSON *settings)
+{
+    const cJSON *address = member(member(member(settings, "Networks"), CONTAINER_NETWORK), "IPAddress");
+    struct in_addr found = {0};
+
+    if (!cJSON_IsString(address) || inet_pton(AF_INET, address->valuestring, &found) != 1)
+        return (struct in_addr){0};
+    return found;
+}
+
 int container_parse(const cJSON *json, struct container_state *state, struct error *err)
 {
     const cJSON *id = member(json, "Id"), *name = member(json, "Name"), *run = member(json, "State");
@@ -241,6 +252,7 @@ int container_parse(const cJSON *json, struct container_state *state, struct err
     snprintf(state->name, sizeof(state->name), "%s", name->valuestring + (name->valuestring[0] == '/'));
     parse_labels(member(member(json, "Config"), "Labels"), state);
     parse_limits(member(json, "HostConfig"), &state->limits);
+    state->address = parse_address(member(json, "NetworkSettings"));
     state->running = cJSON_IsTrue(member(run, "Running"));
     state->paused = cJSON_IsTrue(member(run, "Paused"));
     state->oom_killed = cJSON_IsTrue(member(run, "OOMKilled"));

@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "supervisor/runtime/runtime.h"
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -46,6 +47,7 @@ struct container_state {
     char error[160];                     /* why it could not be started, or "" */
     char started_at[CONTAINER_TIME_MAX]; /* as the Engine writes it */
     struct limits limits;                /* that the Engine was asked for */
+    struct in_addr address;              /* on the servers' network; 0 while it does not run */
 };
 
 /* -EPROTO: that is no such description. */

@@ -33,6 +33,7 @@ struct runtime {
     struct engine_feed *feed;
     char instance[CONTAINER_NAME_MAX];
     char image[DOCKER_IMAGE_MAX]; /* of farm-worker */
+    bool in_network;              /* farmd is a container too, beside its servers */
     char network_id[CONTAINER_ID_MAX];
     LIST_HEAD(, kept_container) kept;
     LIST_HEAD(, runtime_process) runs;
@@ -65,6 +66,7 @@ struct runtime_process {
     struct buffer body; /* of the create */
     char *log_path;
     pid_t pid;
+    struct in_addr address; /* on the servers' network; 0 until it runs */
     uint64_t start_time;
     int64_t started_ns; /* as the Engine counts */
     int64_t died_ns;    /* the last death that was heard of */
@@ -113,8 +115,9 @@ int kept_list(struct runtime *runtime, struct error *err);
 void kept_remove_all(struct runtime *runtime);
 void docker_sweep(struct runtime *runtime, const struct runtime_sweep *what);
 
-/* image.c: there is an image of farm-worker, and a network; before the loop runs. */
-int image_ensure(struct runtime *runtime, struct error *err);
+/* image.c: there is an image of farm-worker, and a network; before the loop runs. `given`: the image's name, NULL for one
+ * that farmd makes. */
+int image_ensure(struct runtime *runtime, const char *given, struct error *err);
 int network_ensure(struct runtime *runtime, struct error *err);
 
 /* engine_feed.c: what happens to containers, told by the Engine. */

@@ -125,11 +125,29 @@ static int exists(const struct runtime *runtime, const char *path, cJSON **json,
     return engine_ask(&runtime->address, &call, json, err);
 }
 
-int image_ensure(struct runtime *runtime, struct error *err)
+/* Somebody else has made it: docker compose, or make docker-image. */
+static int find_given(struct runtime *runtime, const char *given, struct error *err)
+{
+    snprintf(runtime->image, sizeof(runtime->image), "%s", given);
+    cleanup_free char *path = xasprintf("/images/%s/json", given);
+    int code = exists(runtime, path, NULL, err);
+    if (code == -ENOENT)
+        return error_set(
+            err, ENOENT,
+            "the Docker Engine has no image %s\n"
+            "  fix: docker compose build, make docker-image, or docker pull %s; without docker.image farmd makes "
+            "one of its own farm-worker",
+            given, given);
+    return code;
+}
+
+int image_ensure(struct runtime *runtime, const char *given, struct error *err)
 {
     struct program program;
-    int code = map_program(&program, err);
 
+    if (given)
+        return find_given(runtime, given, err);
+    int code = map_program(&program, err);
     if (code < 0)
         return code;
     snprintf(runtime->image, sizeof(runtime->image), "farm-worker:" FARMD_VERSION "-%08" PRIx32,

@@ -196,6 +196,7 @@ static void watch(struct runtime_process *run, const struct container_state *sta
 
     run->state = RUN_RUNNING;
     run->pid = state->pid;
+    run->address = state->address;
     run->start_time = procfs_start_time(state->pid);
     run->started_ns = engine_time_ns(state->started_at);
     if (watched_leaf_open(state->pid, &run->leaf, &err) == 0)

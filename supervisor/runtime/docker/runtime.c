@@ -53,7 +53,7 @@ static int make_ready(struct runtime *runtime, const struct runtime_options *opt
     if (code == 0)
         code = find_enforcement(runtime, options->enforce, err);
     if (code == 0)
-        code = image_ensure(runtime, err);
+        code = image_ensure(runtime, options->docker->image, err);
     if (code == 0)
         code = network_ensure(runtime, err);
     if (code == 0)
@@ -76,6 +76,7 @@ static int open_runtime(struct runtime **result, const struct runtime_options *o
     runtime->loop = options->loop;
     runtime->events = options->events;
     runtime->farm = options->farm;
+    runtime->in_network = options->docker->in_network;
     LIST_INIT(&runtime->kept);
     LIST_INIT(&runtime->runs);
     snprintf(runtime->instance, sizeof(runtime->instance), "%s", options->instance);
@@ -158,6 +159,15 @@ static pid_t pid(const struct runtime_process *run)
     return run->pid;
 }
 
+/* Ports are published on the Engine's machine, which a container cannot reach. */
+static void address(const struct runtime_process *run, struct sockaddr_in *address)
+{
+    if (!run->runtime->in_network || run->address.s_addr == 0)
+        return;
+    address->sin_addr = run->address;
+    address->sin_port = htons(CONTAINER_PORT);
+}
+
 static uint64_t start_time(const struct runtime_process *run)
 {
     return run->start_time;
@@ -185,6 +195,7 @@ const struct runtime_ops runtime_docker_ops = {
     .port_holder_known = process_port_holder_known,
     .ending = ending,
     .pid = pid,
+    .address = address,
     .signal = docker_signal,
     .kill = docker_kill,
     .pause = docker_pause,
