@@ -215,10 +215,11 @@ void console_progress(const struct farm *farm, const struct farm_progress *progr
 
 /* --- the addresses --- */
 
-/* A wildcard address is reached as localhost from here. */
-static void url_of(const struct listen_settings *listen, char *out, size_t size)
+/* A wildcard address is reached as localhost from here, and that of a container by the port that it publishes. */
+static void url_of(const struct settings *settings, const struct listen_settings *listen, char *out, size_t size)
 {
-    bool wildcard = strcmp(listen->host, "0.0.0.0") == 0 || strcmp(listen->host, "::") == 0;
+    bool wildcard =
+        strcmp(listen->host, "0.0.0.0") == 0 || strcmp(listen->host, "::") == 0 || settings->docker.in_network;
     bool bare_ipv6 = !wildcard && strchr(listen->host, ':') != NULL && listen->host[0] != '[';
     snprintf(out, size, bare_ipv6 ? "http://[%s]:%u" : "http://%s:%u", wildcard ? "localhost" : listen->host,
              listen->port);
@@ -241,8 +242,8 @@ void console_addresses(const struct farm *farm)
 {
     const struct settings *settings = farm_settings(farm);
     char api[96], dashboard[96];
-    url_of(&settings->api, api, sizeof api);
-    url_of(&settings->dashboard, dashboard, sizeof dashboard);
+    url_of(settings, &settings->api, api, sizeof api);
+    url_of(settings, &settings->dashboard, dashboard, sizeof dashboard);
     bool has_dashboard = settings->dashboard.port != 0;
     if (log_format() == LOG_FORMAT_JSON) {
         log_info("serving: API %s, dashboard %s", api, has_dashboard ? dashboard : "none");

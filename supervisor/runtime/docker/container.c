@@ -72,7 +72,18 @@ static void write_environment(struct json_writer *w, const struct runtime_spec *
     json_end_array(w);
 }
 
-static void write_labels(struct json_writer *w, const struct runtime_spec *spec, const char *instance, uint64_t hash)
+/* All that Compose, old and new, knows its own by: a one-off container, as `docker compose run` makes them. */
+static void write_project(struct json_writer *w, const struct container_project *project, const char *id)
+{
+    json_member_string(w, "com.docker.compose.project", project->name);
+    json_member_string(w, "com.docker.compose.service", project->service);
+    json_member_string(w, "com.docker.compose.oneoff", "True");
+    json_member_string(w, "com.docker.compose.container-number", id);
+    json_member_string(w, "com.docker.compose.config-hash", "farmd");
+}
+
+static void write_labels(struct json_writer *w, const struct runtime_spec *spec, const char *instance,
+                         const struct container_project *project, uint64_t hash)
 {
     char text[32];
 
@@ -81,6 +92,8 @@ static void write_labels(struct json_writer *w, const struct runtime_spec *spec,
     json_member_string(w, CONTAINER_LABEL_INSTANCE, instance);
     snprintf(text, sizeof(text), "%d", spec->id);
     json_member_string(w, CONTAINER_LABEL_SERVER, text);
+    if (*project->name)
+        write_project(w, project, text);
     snprintf(text, sizeof(text), "%016" PRIx64, hash);
     json_member_string(w, CONTAINER_LABEL_SPEC, text);
     json_end_object(w);
@@ -142,8 +155,8 @@ static void write_host_config(struct json_writer *w, const struct runtime_spec *
     json_end_object(w);
 }
 
-void container_compose(const struct runtime_spec *spec, const char *instance, const char *image, uint64_t spec_hash,
-                       struct buffer *out)
+void container_compose(const struct runtime_spec *spec, const char *instance, const struct container_project *project,
+                       const char *image, uint64_t spec_hash, struct buffer *out)
 {
     struct json_writer w = json_writer_to(out);
     char port[16];
@@ -156,7 +169,7 @@ void container_compose(const struct runtime_spec *spec, const char *instance, co
     if (spec->argv)
         write_words(&w, "Cmd", (const char *const *)spec->argv);
     write_environment(&w, spec);
-    write_labels(&w, spec, instance, spec_hash);
+    write_labels(&w, spec, instance, project, spec_hash);
     snprintf(port, sizeof(port), "%d/tcp", CONTAINER_PORT);
     json_key(&w, "ExposedPorts");
     json_begin_object(&w);

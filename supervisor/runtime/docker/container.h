@@ -24,9 +24,15 @@
 
 struct cJSON;
 
+/* The project of Docker Compose that a container is a part of; an empty name: of none. */
+struct container_project {
+    char name[CONTAINER_NAME_MAX];
+    char service[CONTAINER_NAME_MAX];
+};
+
 /* The body of POST /containers/create. `spec_hash` becomes the label: see container_hash. */
-void container_compose(const struct runtime_spec *spec, const char *instance, const char *image, uint64_t spec_hash,
-                       struct buffer *out);
+void container_compose(const struct runtime_spec *spec, const char *instance, const struct container_project *project,
+                       const char *image, uint64_t spec_hash, struct buffer *out);
 
 /* Of everything that only a new container can change; limits are changed live. */
 uint64_t container_hash(const struct runtime_spec *spec, const char *image);

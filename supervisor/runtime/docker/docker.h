@@ -32,8 +32,9 @@ struct runtime {
     struct engine *engine;
     struct engine_feed *feed;
     char instance[CONTAINER_NAME_MAX];
-    char image[DOCKER_IMAGE_MAX]; /* of farm-worker */
-    bool in_network;              /* farmd is a container too, beside its servers */
+    char image[DOCKER_IMAGE_MAX];     /* of farm-worker */
+    struct container_project project; /* farmd's own */
+    bool in_network;                  /* farmd is a container too, beside its servers */
     char network_id[CONTAINER_ID_MAX];
     LIST_HEAD(, kept_container) kept;
     LIST_HEAD(, runtime_process) runs;
@@ -119,6 +120,9 @@ void docker_sweep(struct runtime *runtime, const struct runtime_sweep *what);
  * that farmd makes. */
 int image_ensure(struct runtime *runtime, const char *given, struct error *err);
 int network_ensure(struct runtime *runtime, struct error *err);
+
+/* compose_project.c: which project of Docker Compose farmd is in; before the loop runs. */
+int compose_project_find(struct runtime *runtime, struct error *err);
 
 /* engine_feed.c: what happens to containers, told by the Engine. */
 struct engine_feed *engine_feed_new(struct runtime *runtime);

@@ -314,7 +314,7 @@ int docker_start(struct runtime *runtime, const struct runtime_spec *spec, void 
                  struct runtime_process **process, struct error *err)
 {
     struct kept_container *kept = kept_find(runtime, spec->id);
-    int rc = port_check(spec->port, err);
+    int rc = runtime->in_network ? 0 : port_check(spec->port, err); /* published elsewhere: the Engine tells */
 
     if (rc != 0)
         return rc;
@@ -323,7 +323,7 @@ int docker_start(struct runtime *runtime, const struct runtime_spec *spec, void 
     struct runtime_process *run = run_new(runtime, spec->name, spec->id, spec->log_path, owner);
     run->limits = spec->limits;
     run->spec_hash = container_hash(spec, runtime->image);
-    container_compose(spec, runtime->instance, runtime->image, run->spec_hash, &run->body);
+    container_compose(spec, runtime->instance, &runtime->project, runtime->image, run->spec_hash, &run->body);
     if (kept)
         begin_with(run, kept);
     else

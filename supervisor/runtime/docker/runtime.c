@@ -57,6 +57,8 @@ static int make_ready(struct runtime *runtime, const struct runtime_options *opt
     if (code == 0)
         code = network_ensure(runtime, err);
     if (code == 0)
+        code = compose_project_find(runtime, err);
+    if (code == 0)
         code = kept_list(runtime, err);
     return code;
 }
@@ -107,7 +109,7 @@ static void close_runtime(struct runtime *runtime)
         LIST_REMOVE(run, link);
         docker_run_free(run);
     }
-    if (all_ended)
+    if (all_ended && !*runtime->project.name) /* else it is for docker compose down */
         kept_remove_all(runtime);
     forget_kept(runtime);
     free(runtime);
