@@ -246,18 +246,6 @@ static int parse_host(const struct setting *setting, const char *text, void *fie
     return keep_text(text, field);
 }
 
-/* It becomes a part of paths of the Engine's API. */
-static int parse_image(const struct setting *setting, const char *text, void *field)
-{
-    if (!isalnum((unsigned char)text[0]) || (double)strlen(text) > setting->max)
-        return -EINVAL;
-    for (const char *c = text; *c; c++) {
-        if (!isalnum((unsigned char)*c) && !strchr("._-/:@", *c))
-            return -EINVAL;
-    }
-    return keep_text(text, field);
-}
-
 static int parse_token(const struct setting *setting, const char *text, void *field)
 {
     size_t length = strlen(text);
@@ -281,6 +269,15 @@ static int parse_user(const struct setting *setting, const char *text, void *fie
 {
     (void)setting;
     return getpwnam(text) ? keep_text(text, field) : -EINVAL;
+}
+
+/* [HOST[:PORT]/]PATH[:TAG][@DIGEST]; the Engine knows better, so only what no name can have is refused. */
+static int parse_image(const struct setting *setting, const char *text, void *field)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:@";
+    if (text[0] == '\0' || strchr("._-/:@", text[0]) || text[strspn(text, allowed)] != '\0')
+        return -EINVAL;
+    return (double)strlen(text) > setting->max ? -ERANGE : keep_text(text, field);
 }
 
 static int parse_file_path(const struct setting *setting, const char *text, void *field)
@@ -353,12 +350,14 @@ const struct setting_type setting_host = {.noun = "an address",
                                           .hint = "write localhost, 0.0.0.0, :: or an address of this machine",
                                           .parse = parse_host,
                                           TEXT};
-const struct setting_type setting_image = {
-    .noun = "an image", .hint = "write NAME or NAME:TAG", .parse = parse_image, TEXT};
 const struct setting_type setting_token = {.noun = "a token", .secret = true, .parse = parse_token, TEXT};
 const struct setting_type setting_name = {.noun = "a name", .parse = parse_group_name, TEXT};
 const struct setting_type setting_user = {.noun = "a user of this machine",
                                           .hint = "write one of those that `getent passwd` lists",
                                           .parse = parse_user,
                                           TEXT};
+const struct setting_type setting_image = {.noun = "the name of an image",
+                                           .hint = "write it as `docker images` does, such as nginx:1.25",
+                                           .parse = parse_image,
+                                           TEXT};
 const struct setting_type setting_file_path = {.noun = "a path", .parse = parse_file_path, TEXT};

@@ -43,7 +43,8 @@ static void refuses_wrong_shapes(void **state)
         {"servers:\n  probes:\n    liveness:\n      retrys: 3\n",
          "farm.yaml:4: servers.probes.liveness.retrys: unknown key; did you mean retries?"},
         {"\"a\\tb\": 1\n",
-         "farm.yaml:1: a?b: unknown key; allowed here: api, dashboard, runtime, docker, enforce, log, load, state_dir, runtime_dir, "
+         "farm.yaml:1: a?b: unknown key; allowed here: api, dashboard, runtime, docker, enforce, log, load, "
+         "state_dir, runtime_dir, "
          "servers, groups"},
         {"servers: 50\n", "farm.yaml:1: servers: must be keys and values, such as `key: value`"},
         {"# a farm\n\n- servers\n", "farm.yaml:3: must be keys and values, such as `key: value`"},
