@@ -38,6 +38,15 @@ static struct container_limits in_units_of_the_engine(const struct limits *limit
     };
 }
 
+/* farmd restarts, so that its profiles hold here too. */
+static void write_restart(struct json_writer *w)
+{
+    json_key(w, "RestartPolicy");
+    json_begin_object(w);
+    json_member_string(w, "Name", "no");
+    json_end_object(w);
+}
+
 static void write_limits(struct json_writer *w, const struct limits *limits)
 {
     const struct container_limits units = in_units_of_the_engine(limits);
@@ -56,6 +65,7 @@ void container_compose_limits(const struct limits *limits, struct buffer *out)
 
     json_begin_object(&w);
     write_limits(&w, limits);
+    write_restart(&w); /* one that somebody else has made may have another */
     json_end_object(&w);
 }
 
@@ -153,10 +163,7 @@ static void write_host_config(struct json_writer *w, const struct runtime_spec *
     json_member_bool(w, "ReadonlyRootfs", true);
     json_member_string(w, "NetworkMode", CONTAINER_NETWORK);
     write_port(w, spec->port);
-    json_key(w, "RestartPolicy"); /* farmd restarts, so that its profiles hold here too */
-    json_begin_object(w);
-    json_member_string(w, "Name", "no");
-    json_end_object(w);
+    write_restart(w);
     json_key(w, "LogConfig"); /* farmd keeps the log; the Engine needs what came while farmd was away */
     json_begin_object(w);
     json_member_string(w, "Type", "json-file");
@@ -243,7 +250,8 @@ static void parse_labels(const cJSON *labels, struct container_state *state)
     copy_text(member(labels, CONTAINER_LABEL_INSTANCE), state->instance, sizeof(state->instance));
     long id = cJSON_IsString(server) ? strtol(server->valuestring, NULL, 10) : 0;
     state->server = id > 0 && id <= SETTINGS_MAX_SERVERS ? (int)id : 0;
-    state->spec_hash = cJSON_IsString(spec) ? strtoull(spec->valuestring, NULL, 16) : 0;
+    state->exported = cJSON_IsString(spec) && strcmp(spec->valuestring, CONTAINER_SPEC_EXPORTED) == 0;
+    state->spec_hash = !state->exported && cJSON_IsString(spec) ? strtoull(spec->valuestring, NULL, 16) : 0;
 }
 
 static uint64_t count(const cJSON *item)

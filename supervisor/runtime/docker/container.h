@@ -18,6 +18,7 @@
 #define CONTAINER_LABEL_INSTANCE "farmd.instance" /* whose it is */
 #define CONTAINER_LABEL_SERVER "farmd.server"     /* which one: its id */
 #define CONTAINER_LABEL_SPEC "farmd.spec"         /* what it was made from: another value, another container */
+#define CONTAINER_SPEC_EXPORTED "exported" /* its value where `farmd export compose` has written the container down */
 #define CONTAINER_ID_MAX 65
 #define CONTAINER_NAME_MAX 64
 #define CONTAINER_TIME_MAX 40
@@ -47,6 +48,7 @@ struct container_state {
     char instance[CONTAINER_NAME_MAX];
     int server;         /* 0: not one of a farm's */
     uint64_t spec_hash; /* 0: none */
+    bool exported;      /* made from what `farmd export compose` wrote */
     bool running, paused, oom_killed, removing;
     pid_t pid; /* of its first process, as the Engine's machine counts; 0 when it does not run */
     int exit_code;

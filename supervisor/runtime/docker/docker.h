@@ -33,6 +33,7 @@ struct runtime {
     struct engine *engine;
     struct engine_feed *feed;
     char instance[CONTAINER_NAME_MAX];
+    char image_id[DOCKER_IMAGE_MAX];  /* what that name stands for now */
     char image[DOCKER_IMAGE_MAX];     /* of farm-worker */
     struct container_project project; /* farmd's own */
     bool in_network;                  /* farmd is a container too, beside its servers */

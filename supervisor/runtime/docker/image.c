@@ -125,19 +125,32 @@ static int exists(const struct runtime *runtime, const char *path, cJSON **json,
     return engine_ask(&runtime->address, &call, json, err);
 }
 
+/* Another build under the same name is another image. */
+static int note_id(struct runtime *runtime, struct error *err)
+{
+    cleanup_free char *path = xasprintf("/images/%s/json", runtime->image);
+    cJSON *json = NULL;
+    int code = exists(runtime, path, &json, err);
+    const cJSON *id = cJSON_GetObjectItemCaseSensitive(json, "Id");
+
+    if (code == 0)
+        snprintf(runtime->image_id, sizeof(runtime->image_id), "%s",
+                 cJSON_IsString(id) ? id->valuestring : runtime->image);
+    cJSON_Delete(json);
+    return code;
+}
+
 /* Somebody else has made it: docker compose, or make docker-image. */
 static int find_given(struct runtime *runtime, const char *given, struct error *err)
 {
     snprintf(runtime->image, sizeof(runtime->image), "%s", given);
-    cleanup_free char *path = xasprintf("/images/%s/json", given);
-    int code = exists(runtime, path, NULL, err);
+    int code = note_id(runtime, err);
     if (code == -ENOENT)
-        return error_set(
-            err, ENOENT,
-            "the Docker Engine has no image %s\n"
-            "  fix: docker compose build, make docker-image, or docker pull %s; without docker.image farmd makes "
-            "one of its own farm-worker",
-            given, given);
+        return error_set(err, ENOENT,
+                         "the Docker Engine has no image %s\n"
+                         "  fix: build it (docker compose build, make docker-image) or docker pull it; without "
+                         "docker.image farmd makes one of its own farm-worker",
+                         given);
     return code;
 }
 
@@ -152,12 +165,11 @@ int image_ensure(struct runtime *runtime, const char *given, struct error *err)
         return code;
     snprintf(runtime->image, sizeof(runtime->image), "farm-worker:" FARMD_VERSION "-%08" PRIx32,
              (uint32_t)digest(&program));
-    cleanup_free char *path = xasprintf("/images/%s/json", runtime->image);
-    code = exists(runtime, path, NULL, err);
+    code = note_id(runtime, err);
     if (code == -ENOENT)
         code = import(runtime, &program, err);
     if (code == 0)
-        code = exists(runtime, path, NULL, err); /* an import that went wrong is told inside a 200 */
+        code = note_id(runtime, err); /* an import that went wrong is told inside a 200 */
     munmap((void *)program.bytes, program.size);
     return code;
 }

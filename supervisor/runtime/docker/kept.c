@@ -195,7 +195,7 @@ void docker_sweep(struct runtime *runtime, const struct runtime_sweep *what)
     uv_close((uv_handle_t *)later, on_nothing);
     for (kept = LIST_FIRST(&runtime->kept); kept; kept = next) {
         next = LIST_NEXT(kept, link);
-        if (kept->state.running) {
+        if (kept->state.running && !kept->state.exported) { /* an exported one is what its server will start with */
             runtime->sweeping++;
             remove_container(runtime->engine, kept->state.id, on_swept, runtime);
             kept_drop(kept);

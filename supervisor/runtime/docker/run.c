@@ -298,11 +298,21 @@ static void on_removed(struct runtime_process *run, const struct engine_answer *
     docker_run_create(run);
 }
 
+/* Of an exported one the limits, and who restarts it, are changed live. */
+static bool fits(const struct runtime_process *run, const struct container_state *state)
+{
+    if (state->paused)
+        return false;
+    return state->exported ? state->port == run->port
+                           : state->spec_hash == run->spec_hash && container_has_limits(state, &run->limits);
+}
+
 /* The container of the last run, when it is still what is wanted; a start of one that runs already is none. */
 static void begin_with(struct runtime_process *run, const struct container_state *state)
 {
     snprintf(run->id, sizeof(run->id), "%s", state->id);
-    if (state->spec_hash == run->spec_hash && !state->paused && container_has_limits(state, &run->limits)) {
+    if (fits(run, state)) {
+        run->limits_differ = state->exported;
         begin(run);
         return;
     }
@@ -402,7 +412,7 @@ int docker_start(struct runtime *runtime, const struct runtime_spec *spec, void 
     run->limits = spec->limits;
     run->port = spec->port;
     run->is_worker = !spec->image;
-    run->spec_hash = container_hash(spec, image);
+    run->spec_hash = container_hash(spec, spec->image ? spec->image : runtime->image_id);
     container_compose(spec, runtime->instance, &runtime->project, image, run->spec_hash, &run->body);
     if (kept) {
         const struct container_state state = kept->state;
