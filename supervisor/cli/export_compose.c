@@ -185,7 +185,8 @@ static void append_service(const struct group_settings *group, unsigned id, uint
     append_limits(out, &group->limits);
     append_check(composing, group);
     buffer_printf(out, "    restart: %s\n", restart_of(group));
-    append_duration(out, "    stop_grace_period", group->stop_grace_ms);
+    /* In whole seconds, rounded up: the old docker-compose hands on anything else in a form that the Engine refuses. */
+    buffer_printf(out, "    stop_grace_period: %llds\n", (long long)((group->stop_grace_ms + 999) / 1000));
 }
 
 /* A user's program is in no image that is known here. */
