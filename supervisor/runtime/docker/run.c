@@ -191,6 +191,12 @@ static void on_end_seen(struct runtime_process *run, const struct engine_answer 
     struct error err;
     bool known = answer->code == 0 && container_parse(answer->json, &state, &err) == 0;
 
+    /* What was heard of was not its end. */
+    if (known && state.running && state.pid == run->pid && engine_time_ns(state.started_at) == run->started_ns) {
+        run->state = RUN_RUNNING;
+        docker_control(run);
+        return;
+    }
     if (answer->status == 0)
         exit.unavailable = true; /* nobody knows how it ended */
     if (!known || state.removing) {
