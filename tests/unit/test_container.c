@@ -34,14 +34,19 @@ static struct runtime_spec spec_of(void)
     };
 }
 
-static cJSON *composed(const struct runtime_spec *spec)
+static cJSON *composed_in(const struct runtime_spec *spec, const struct container_project *project)
 {
     struct buffer body = BUFFER_EMPTY;
-    container_compose(spec, "farm-a", "farm-worker:1", 0xabcd, &body);
+    container_compose(spec, "farm-a", project, "farm-worker:1", 0xabcd, &body);
     cJSON *json = cJSON_ParseWithLength(body.data, body.length);
     assert_non_null(json);
     buffer_done(&body);
     return json;
+}
+
+static cJSON *composed(const struct runtime_spec *spec)
+{
+    return composed_in(spec, NULL);
 }
 
 static const cJSON *at(const cJSON *json, const char *key)
@@ -117,6 +122,23 @@ static void the_hash_tells_what_needs_a_new_container(void **state)
     assert_false(container_hash(&spec, "image:1") == hash);
 }
 
+/* `docker compose up` takes no notice of it, and `down` takes it along. */
+static void belongs_to_farmds_project(void **state)
+{
+    (void)state;
+    const struct runtime_spec spec = spec_of();
+    const struct container_project project = {.name = "docker", .service = "farm-worker"};
+    cJSON *json = composed_in(&spec, &project), *alone = composed(&spec);
+    const cJSON *labels = at(json, "Labels");
+    assert_string_equal(at(labels, "com.docker.compose.project")->valuestring, "docker");
+    assert_string_equal(at(labels, "com.docker.compose.service")->valuestring, "farm-worker");
+    assert_string_equal(at(labels, "com.docker.compose.oneoff")->valuestring, "True");
+    assert_string_equal(at(labels, "farmd.server")->valuestring, "7");
+    assert_null(cJSON_GetObjectItemCaseSensitive(at(alone, "Labels"), "com.docker.compose.project"));
+    cJSON_Delete(json);
+    cJSON_Delete(alone);
+}
+
 /* --- reading --- */
 
 #define DESCRIPTION                                                                                                    \
@@ -125,17 +147,37 @@ static void the_hash_tells_what_needs_a_new_container(void **state)
     "\"Memory\":268435456,\"MemoryReservation\":134217728,\"CpuShares\":102,\"PidsLimit\":128,\"PortBindings\":"       \
     "{\"8000/tcp\":[{\"HostIp\":\"127.0.0.1\",\"HostPort\":\"24007\"}]}},\"State\":%s}"
 
-static struct container_state parsed(const char *run)
+static struct container_state parsed_text(const char *text)
 {
     struct container_state state;
     struct error err = {0};
-    char *text = xasprintf(DESCRIPTION, run);
     cJSON *json = cJSON_Parse(text);
     if (container_parse(json, &state, &err) < 0)
         fail_msg("%s", err.message);
     cJSON_Delete(json);
+    return state;
+}
+
+static struct container_state parsed(const char *run)
+{
+    char *text = xasprintf(DESCRIPTION, run);
+    struct container_state state = parsed_text(text);
     free(text);
     return state;
+}
+
+static void knows_an_exported_one_and_its_address(void **state)
+{
+    (void)state;
+    struct container_state is =
+        parsed_text("{\"Id\":\"abc\",\"Name\":\"/server-7\",\"State\":{\"Running\":true},\"Config\":{\"Labels\":{"
+                    "\"farmd.server\":\"7\",\"farmd.spec\":\"exported\"}},\"NetworkSettings\":{\"Networks\":{"
+                    "\"other\":{\"IPAddress\":\"10.0.0.1\"},\"server-network\":{\"IPAddress\":\"172.18.0.9\"}}}}");
+    assert_true(is.exported && is.spec_hash == 0);
+    assert_int_equal(ntohl(is.address.s_addr), 0xac120009);
+    is = parsed("{\"Running\":true}");
+    assert_true(!is.exported && is.spec_hash == 0xabcd);
+    assert_int_equal(is.address.s_addr, 0);
 }
 
 static void reads_what_the_engine_says(void **state)
@@ -280,6 +322,8 @@ int main(void)
         cmocka_unit_test(asks_for_as_little_as_can_be),
         cmocka_unit_test(passes_words_and_environment_as_they_are),
         cmocka_unit_test(the_hash_tells_what_needs_a_new_container),
+        cmocka_unit_test(belongs_to_farmds_project),
+        cmocka_unit_test(knows_an_exported_one_and_its_address),
         cmocka_unit_test(reads_what_the_engine_says),
         cmocka_unit_test(tells_one_that_is_being_removed),
         cmocka_unit_test(refuses_what_is_no_description),

@@ -116,7 +116,7 @@ static void write_labels(struct json_writer *w, const struct runtime_spec *spec,
     json_member_string(w, CONTAINER_LABEL_INSTANCE, instance);
     snprintf(text, sizeof(text), "%d", spec->id);
     json_member_string(w, CONTAINER_LABEL_SERVER, text);
-    if (*project->name)
+    if (project)
         write_project(w, project, text);
     snprintf(text, sizeof(text), "%016" PRIx64, hash);
     json_member_string(w, CONTAINER_LABEL_SPEC, text);

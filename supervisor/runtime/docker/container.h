@@ -25,13 +25,13 @@
 
 struct cJSON;
 
-/* The project of Docker Compose that a container is a part of; an empty name: of none. */
+/* The project of Docker Compose that a container is a part of. */
 struct container_project {
     char name[CONTAINER_NAME_MAX];
     char service[CONTAINER_NAME_MAX];
 };
 
-/* The body of POST /containers/create. `spec_hash` becomes the label: see container_hash. */
+/* The body of POST /containers/create. `project` may be NULL. `spec_hash` becomes the label: see container_hash. */
 void container_compose(const struct runtime_spec *spec, const char *instance, const struct container_project *project,
                        const char *image, uint64_t spec_hash, struct buffer *out);
 

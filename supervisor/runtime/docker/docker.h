@@ -35,7 +35,7 @@ struct runtime {
     char instance[CONTAINER_NAME_MAX];
     char image_id[DOCKER_IMAGE_MAX];  /* what that name stands for now */
     char image[DOCKER_IMAGE_MAX];     /* of farm-worker */
-    struct container_project project; /* farmd's own */
+    struct container_project project; /* farmd's own; an empty name: none */
     bool in_network;                  /* farmd is a container too, beside its servers */
     char network_id[CONTAINER_ID_MAX];
     LIST_HEAD(, kept_container) kept;

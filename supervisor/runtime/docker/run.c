@@ -434,7 +434,8 @@ int docker_start(struct runtime *runtime, const struct runtime_spec *spec, void 
     run->port = spec->port;
     run->is_worker = !spec->image;
     run->spec_hash = container_hash(spec, spec->image ? spec->image : runtime->image_id);
-    container_compose(spec, runtime->instance, &runtime->project, image, run->spec_hash, &run->body);
+    container_compose(spec, runtime->instance, *runtime->project.name ? &runtime->project : NULL, image, run->spec_hash,
+                      &run->body);
     if (kept) {
         const struct container_state state = kept->state;
         kept_drop(kept);
