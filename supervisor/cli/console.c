@@ -13,6 +13,7 @@
 #include "supervisor/cli/frame/address.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -125,18 +126,22 @@ void console_opening(const struct farm *farm)
     }
 }
 
-/* As a person can type it: where farmd was built it is not in PATH. */
-static const char *program_words(void)
+/* As a person can type it: where farmd was built it is not in PATH, and into a container leads Docker. */
+static void program_words(const struct settings *settings, char *out, size_t size)
 {
-    return strcmp(program_invocation_name, "./farmd") == 0 ? "./farmd" : "farmd";
+    char host[HOST_NAME_MAX + 1] = "";
+    if (settings->docker.in_network && gethostname(host, sizeof host - 1) == 0)
+        snprintf(out, size, "docker exec %s /farmd", host);
+    else
+        snprintf(out, size, "%s", strcmp(program_invocation_name, "./farmd") == 0 ? "./farmd" : "farmd");
 }
 
-void console_next_steps(uint16_t port, size_t servers)
+void console_next_steps(const struct settings *settings, size_t servers)
 {
-    const char *program = program_words();
-    char where[24] = "";
-    if (port != ADDRESS_DEFAULT_PORT)
-        snprintf(where, sizeof where, " --api :%u", port);
+    char program[HOST_NAME_MAX + 32], where[24] = "";
+    program_words(settings, program, sizeof program);
+    if (settings->api.port != ADDRESS_DEFAULT_PORT && !settings->docker.in_network)
+        snprintf(where, sizeof where, " --api :%u", settings->api.port);
     print("%s ps%s · %s inspect %zu%s · %s logs -f%s\n", program, where, program,
           servers < EXAMPLE_SERVER ? servers : EXAMPLE_SERVER, where, program, where);
 }
@@ -235,7 +240,7 @@ static void print_text_addresses(const struct farm *farm, const char *api, const
     print("  servers     %s%s%s\n", farm_server_at(farm, 0)->url, count > 1 ? " … " : "",
           count > 1 ? farm_server_at(farm, count - 1)->url : "");
     print("Ctrl-C stops them all. From another terminal: ");
-    console_next_steps(farm_settings(farm)->api.port, count);
+    console_next_steps(farm_settings(farm), count);
 }
 
 void console_addresses(const struct farm *farm)
