@@ -61,12 +61,17 @@ class Container:
         bindings = self.host.get("PortBindings") or {}
         return int(next(iter(bindings.values()))[0]["HostPort"]) if bindings else 0
 
+    @property
+    def address(self):
+        return self.engine.network and f"{self.engine.network}{10 + int(self.body['Labels']['farmd.server'])}"
+
     def start(self):
-        if self.port and not farmlib.port_is_free(self.port):
+        if self.port and not self.address and not farmlib.port_is_free(self.port):
             raise Problem(500, f"driver failed programming external connectivity on endpoint {self.name}: "
                                f"Bind for 127.0.0.1:{self.port} failed: port is already allocated")
         env = dict(entry.partition("=")[::2] for entry in self.body.get("Env") or [])
-        env.update(PORT=str(self.port), SERVER_PORT=str(self.port), SERVER_HOST="127.0.0.1")
+        port = "8000" if self.address else str(self.port)
+        env.update(PORT=port, SERVER_PORT=port, SERVER_HOST=self.address or "127.0.0.1")
         program = self.body.get("Cmd") or [farmlib.FARM_WORKER]
         try:
             self.process = subprocess.Popen(program, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -127,6 +132,7 @@ class Container:
             },
             "Config": {"Image": self.body.get("Image", ""), "Labels": self.body.get("Labels") or {}},
             "HostConfig": self.host,
+            "NetworkSettings": {"Networks": {"server-network": {"IPAddress": self.running and self.address or ""}}},
         }
 
     def summary(self):
@@ -145,6 +151,7 @@ class Engine:
         self.events, self.followers, self.connections = [], [], set()
         self.requests = []  # (method, path without version and query)
         self.split = False  # every byte of an answer by itself
+        self.network = None  # "127.83.7.": containers have addresses of their own there, and publish nothing
         self.faults = []  # (method, regular expression of the path, what to do, how often)
         self.server = None
 

@@ -1,6 +1,7 @@
 """What a server must do, of containers: on the fake Engine, or on a real one (make test-docker)."""
 
 import contextlib
+import random
 import signal
 
 import pytest
@@ -43,6 +44,27 @@ def farm_of(engine):
 @pytest.fixture
 def farm(farm_of):
     return farm_of(servers=3).start()
+
+
+@only_fake
+def test_a_farmd_in_their_network_asks_servers_there():
+    """Where farmd is a container, the ports that others reach servers by are not to be reached."""
+    with an_engine() as engine:
+        engine.network = f"127.{random.randint(16, 250)}.{random.randint(0, 250)}."
+        farm = DockerFarm(engine, servers=2, flags=["--docker-in-network"])
+        try:
+            farm.start()
+            assert all(farmlib.port_is_free(server["port"]) for server in farm.get("/api/servers")["servers"])
+            assert farm.get("/api/health")["healthy"] == 2
+            answers = farm.post("/api/broadcast?endpoint=/")["results"]
+            assert [answer["server_id"] for answer in answers] == ["server-1", "server-2"]
+            test = farm.post("/api/load-test", {"requests": 20, "concurrency": 2})
+            assert (test["total_successful"], test["total_failed"]) == (40, 0)
+            wait_for(lambda: all(server["health"] == "healthy" for server in farm.get("/api/servers")["servers"]),
+                     what="the probes' verdict")
+            assert farm.stop() == 0 and farm.leftovers() == []
+        finally:
+            farm.clean()
 
 
 # --- start, limits, stop ---
