@@ -9,6 +9,7 @@
 #include "supervisor/farm/lock.h"
 #include "supervisor/farm/paths.h"
 #include "supervisor/farm/statefile.h"
+#include "supervisor/runtime/docker/doctor.h"
 #include "supervisor/runtime/process/doctor.h"
 
 #include <stdio.h>
@@ -60,7 +61,8 @@ static size_t examine(const struct settings *settings, struct doctor_finding fin
         question.farmd = 0;
     question.ports = ports;
     question.own_ports = own_ports;
-    size_t count = doctor_examine(&question, findings);
+    size_t count = settings->runtime == RUNTIME_DOCKER ? docker_doctor_examine(&question, findings)
+                                                       : doctor_examine(&question, findings);
     farm_paths_done(&paths);
     return count;
 }
