@@ -10,7 +10,7 @@
 #include "supervisor/api/targets.h"
 #include "supervisor/api/view.h"
 
-#define MAX_POINTS 60000 /* in one answer: what is written in some milliseconds */
+#define MAX_POINTS 30000 /* in one answer, which is written in some milliseconds: ten minutes of 50 servers */
 #define POINT_BYTES 72   /* of a point in the answer, about */
 
 struct wanted {

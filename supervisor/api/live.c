@@ -301,8 +301,6 @@ void live_get(struct http_request *request, const struct http_match *match)
     viewer->live = live;
     viewer->interval = (unsigned)interval;
     viewer->told = read_last_id(request, live);
-    if (viewer->told > live->tick)
-        viewer->told = 0;
     viewer->stream.gzip = http_accept_gzip(request);
     LIST_INSERT_HEAD(&live->viewers, viewer, link);
     http_respond_header(request, "Vary", "Accept-Encoding");

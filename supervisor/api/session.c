@@ -73,7 +73,7 @@ bool sessions_begin(struct sessions *sessions, const char *token, char id[SESSIO
 
 /* --- the cookie --- */
 
-/* Looks at every session, so that the time tells nothing. */
+/* Looks at every session, so that the time tells nothing; what can be none is not worth that. */
 static struct session *find_id(struct sessions *sessions, struct http_slice id)
 {
     struct session *found = NULL;

@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAX_READS 32 /* at once; over it 503 */
+#define MAX_READS 16 /* at once; over it 503 */
 #define PATH_LENGTH_MAX 256
 
 /* --- reading, in the thread pool --- */

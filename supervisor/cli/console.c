@@ -18,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define EXAMPLE_SERVER ((size_t)7)
+#define EXAMPLE_SERVERS ((size_t)10) /* as many as the example loads */
 #define ERASE_LINE "\r\033[K"
 
 /* What goes to stdout. Nobody reading it must not hold the farm up, so it leaves by the log's way. */
@@ -137,8 +137,8 @@ void console_next_steps(uint16_t port, size_t servers)
     char where[24] = "";
     if (port != ADDRESS_DEFAULT_PORT)
         snprintf(where, sizeof where, " --api :%u", port);
-    print("%s ps%s · %s inspect %zu%s · %s logs -f%s\n", program, where, program,
-          servers < EXAMPLE_SERVER ? servers : EXAMPLE_SERVER, where, program, where);
+    print("%s ps%s · %s top%s · %s load %s%s\n", program, where, program, where, program,
+          servers < EXAMPLE_SERVERS ? "all" : "1-10", where);
 }
 
 /* --- the ready line --- */

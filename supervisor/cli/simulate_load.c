@@ -7,6 +7,7 @@
 
 #include <cjson/cJSON.h>
 #include <math.h>
+#include <stdint.h>
 
 static const struct cli_flag flags[] = {
     {.name = "--cpu",
@@ -26,8 +27,22 @@ static const struct cli_flag flags[] = {
     {.name = NULL},
 };
 
+/* Who writes 400 means megabytes, and would wait in vain for what 400 bytes bring about. */
+static int check_memory(const struct cli_call *call)
+{
+    uint64_t bytes = (uint64_t)cli_size(call, "--memory");
+
+    if (bytes == 0 || bytes >= MIB)
+        return CLI_DONE;
+    return cli_fail(CLI_USAGE, "--memory: %llu bytes are too few; write 0 for none, or with a unit: %lluM",
+                    (unsigned long long)bytes, (unsigned long long)bytes);
+}
+
 static int run(const struct cli_call *call)
 {
+    int code = check_memory(call);
+    if (code != CLI_DONE)
+        return code;
     struct deed deed = {.target = "/api/simulate-load", .field = "server_ids", .done = "done"};
     deed.body = cJSON_CreateObject();
     cJSON_AddNumberToObject(deed.body, "cpu_duration", (double)cli_duration_ms(call, "--cpu") / 1000);

@@ -200,27 +200,35 @@ static bool wholes_apart(const struct side *a, const struct side *b)
     return fmax(a->whole, b->whole) > fmin(a->whole, b->whole) * WHOLE_TIMES;
 }
 
-/* Ranks know of no distances: a few seconds that drift, as those of a run's beginning do, are too few for them, however
- * far away the other run is. In proportions, as times and rates scatter. */
+static double ratio(double high, double low)
+{
+    return low > 0 ? high / low : high > 0 ? INFINITY : 1;
+}
+
+/* Ranks know of no distances: seconds that drift, as those of a run's beginning do, leave them in doubt however far away
+ * the other run is. Far is what lies by many times the scatter of the middle half away, or with a gap between the whole
+ * runs; in proportions, as times and rates scatter. */
 static bool far_apart(const struct side *a, const struct side *b)
 {
-    if (a->lower <= 0 || b->lower <= 0)
-        return fabs(b->median - a->median) > FAR_TIMES * fmax(a->upper - a->lower, b->upper - b->lower);
-    return fabs(log(b->median / a->median)) > FAR_TIMES * log(fmax(a->upper / a->lower, b->upper / b->lower));
+    double scatter = fmax(ratio(a->upper, a->lower), ratio(b->upper, b->lower));
+    double distance = ratio(fmax(a->median, b->median), fmin(a->median, b->median));
+    double gap = fmax(ratio(b->least, a->most), ratio(a->least, b->most));
+
+    return log(distance) > FAR_TIMES * log(scatter) || gap > WHOLE_TIMES;
 }
 
 /* A change beyond doubt, unless the engine says of itself that it was the limit: then it may be the client's, not the
  * servers'. */
 static void settle(struct change *change, bool better, bool saturated)
 {
-    bool far = far_apart(&change->sides[0], &change->sides[1]);
+    const char *client = saturated ? ", but the client was the limit and may be what changed" : "";
 
     change->verdict = saturated ? UNCLEAR : better ? BETTER : WORSE;
-    snprintf(change->why, sizeof(change->why), "%s than the seconds scatter (p %s)%s", far ? "far more" : "more",
-             change->p < 0.001             ? "< 0.001"
-             : change->p < COMPARE_P_VALUE ? "< 0.01"
-                                           : "> 0.01: few seconds, but far apart",
-             saturated ? ", but the client was the limit and may be what changed" : "");
+    if (far_apart(&change->sides[0], &change->sides[1]))
+        snprintf(change->why, sizeof(change->why), "far more than the seconds scatter%s", client);
+    else
+        snprintf(change->why, sizeof(change->why), "more than the seconds scatter (p %s)%s",
+                 change->p < 0.001 ? "< 0.001" : "< 0.01", client);
 }
 
 static void judge_metric(const struct metric *metric, struct change *change, bool saturated)

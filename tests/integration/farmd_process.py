@@ -278,12 +278,19 @@ class Farmd:
 
     def events(self, since=0, reason=None, server_id=None):
         """Of this farmd; those before it are in /api/events too."""
-        events = self.get(f"/api/events?since={since}&limit=4096")["events"]
+        events = list(self._all_events(since))
         return [
             event for event in events[self._first_own(events):]
             if (reason is None or event["reason"] == reason)
             and (server_id is None or event["server_id"] == server_id)
         ]
+
+    def _all_events(self, since):
+        """The oldest first, page by page."""
+        page = [{"id": since}]
+        while page:
+            page = self.get(f"/api/events?since={page[-1]['id']}&limit=4096")["events"]
+            yield from page
 
     @staticmethod
     def _first_own(events):

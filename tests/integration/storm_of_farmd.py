@@ -112,7 +112,6 @@ class StormOfFarmd(storm.Storm):
             os.kill(victim.pid, signal.SIGKILL)
             self.interrupted[victim.id] = Interruption({victim.restarts + 1}, {victim.oom_kills}, {"ExitUnknown"})
         self.farm.start(wait=False)
-        self.first = self.seen = 0
         self._expect_adopted(untouched)
 
     def _interrupt(self, victim):
@@ -135,6 +134,7 @@ class StormOfFarmd(storm.Storm):
 
     def _expect_adopted(self, untouched):
         entries = wait_for(self._entries, what="an answer of the next farmd")
+        self.first = self.seen = self.farm.events()[0]["id"] - 1  # what the killed one has told is over
         for victim in untouched:
             with self._blame(victim, entries[victim.id]):
                 victim.check(entries[victim.id])

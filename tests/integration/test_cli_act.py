@@ -186,6 +186,7 @@ def test_simulate_load(farm):
     partly = run(farm, "simulate-load", "1-2", "--cpu", "0", "--memory", "0", code=PARTLY)
     assert partly.stderr == "farmd: server-2: stopped on request\n"
     assert "--cpu" in error(farm, "simulate-load", "1", "--cpu", "2h")
+    assert "400M" in error(farm, "simulate-load", "1", "--memory", "400")  # 400 bytes are what nobody means
     huge = run(farm, "simulate-load", "1", "--memory", "900G", code=FAILED)
     assert re.fullmatch(r"farmd: server-1: HTTP 503: memory_mb: 921600 MB could not be had: [^\n]+\n", huge.stderr)
 

@@ -58,7 +58,7 @@ def test_shows_the_servers(farm, screen):
 def test_keeps_up_with_the_farm(farm, screen):
     screen.top()
     run(farm, "stop", "4")
-    screen.wait("stopped on request", "1 stopped")
+    screen.wait("on request", "1 stopped")
     assert screen.rows()[0][:2] == ["4", "stopped"]  # what needs a person is first
     run(farm, "start", "4")
     screen.wait(f"{SERVERS} healthy", without=["stopped"])
@@ -333,6 +333,10 @@ def test_waits_for_a_farm_that_is_gone(farms):  # noqa: F811
         screen.wait("no answer for", without=["live"])
         farm.start()
         screen.wait("live", without=["no farm answers"])
+        before = farm.server(1)
+        farm.act(1, "restart")
+        pid = farm.wait_restarted(1, before)["pid"]
+        screen.wait(f"is started (pid {pid})", f"started: pid {pid}")  # the events and the log go on
         screen.keys("q", "q").told(DONE)
     assert farm.stop() == 0
 

@@ -89,7 +89,7 @@ def test_figures_come_with_requests(farm):
 
 def test_since_when_a_state_is(farm):
     with Live(farm.port) as live:
-        live.next()
+        live.until(lambda live: live.columns and time.time() - live.columns["since"][1] > 2, what="a state that is old")
         before = int(time.time())
         farm.act(2, "stop")
         live.until(lambda live: live.of(2)["status"] == "stopped")

@@ -19,6 +19,7 @@
 
 #define MANY 5000
 #define TICK_BYTES_MAX (20 * 1024)
+#define WORST_BYTES_MAX (28 * 1024)
 
 static struct server *servers;
 static size_t server_count;
@@ -380,6 +381,27 @@ static void test_bytes_of_a_tick(void **state)
     assert_in_range(most, 1, TICK_BYTES_MAX);
 }
 
+/* The worst case: each figure anywhere in its whole range, so that there is nothing to pack. */
+static void test_bytes_of_a_tick_without_a_pattern(void **state)
+{
+    (void)state;
+    size_t plain;
+
+    play(MANY);
+    for (uint32_t tick = 1; tick <= 2; tick++) {
+        for (size_t i = 0; i < MANY; i++) {
+            struct server_stats *stats = &servers[i].stats;
+            stats->cpu_percent = random_below(10000) / 100.0;
+            stats->memory_percent = random_below(10000) / 100.0;
+            stats->requests_per_second = random_below(100000);
+        }
+        live_table_refresh(table, NULL, tick);
+    }
+    size_t bytes = deflated_bytes(1, &plain);
+    print_message("%d servers, without any pattern: %zu bytes a tick, deflated %zu\n", MANY, plain, bytes);
+    assert_in_range(bytes, 1, WORST_BYTES_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -387,6 +409,7 @@ int main(void)
         cmocka_unit_test_teardown(test_figures, end),
         cmocka_unit_test_teardown(test_other_servers_begin_anew, end),
         cmocka_unit_test_teardown(test_bytes_of_a_tick, end),
+        cmocka_unit_test_teardown(test_bytes_of_a_tick_without_a_pattern, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

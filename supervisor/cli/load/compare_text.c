@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MANY_TIMES 10    /* from here on a factor says more than per cent */
 #define VALUE_COLUMNS 40 /* of a member of a plan */
 
 static const cJSON *get(const cJSON *object, const char *key)
@@ -76,7 +77,7 @@ static void append_plan_changes(const cJSON *changes, struct buffer *out)
         buffer_append_text(out, " → ");
         append_value(field, get(change, "b"), out);
     }
-    if (changes && changes->child)
+    if (cJSON_GetArraySize(changes) > 0)
         buffer_append_char(out, '\n');
 }
 
@@ -134,6 +135,8 @@ static void append_metric(struct table *table, const char *title, const cJSON *m
     append_figure(table, name, view_number(metric, "b", NAN));
     if (isnan(change))
         table_cell(table, PAINT_PLAIN, "-");
+    else if (change >= MANY_TIMES * 100)
+        table_cell(table, paint_of(verdict), "×%.0f", 1 + change / 100);
     else
         table_cell(table, paint_of(verdict), "%+.1f%%", change);
     table_cell(table, paint_of(verdict), "%s", judged ? verdict : "-");

@@ -77,15 +77,24 @@ static void let_crashes_be(void)
 
 /* --- opening --- */
 
+static bool can_show_a_screen(void)
+{
+    int found;
+    if (setupterm(NULL, STDOUT_FILENO, &found) != OK)
+        return false;
+    bool can = tigetstr("cup") && tigetstr("clear");
+    del_curterm(cur_term); /* newterm makes one of its own */
+    return can;
+}
+
 int terminal_check(struct error *err)
 {
     const char *kind = getenv("TERM");
-    int found;
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
         return error_set(err, ENOTTY, "top needs a terminal; `farmd ps` prints the same, once or with --watch");
     if (!kind || kind[0] == '\0')
         return error_set(err, EINVAL, "TERM is not set: what kind of terminal is this? `farmd ps --watch` needs none");
-    if (setupterm(NULL, STDOUT_FILENO, &found) != OK || !tigetstr("cup") || !tigetstr("clear"))
+    if (!can_show_a_screen())
         return error_set(
             err, EINVAL,
             "TERM=%.60s is no terminal that can show a full screen here; `farmd ps --watch` can do without", kind);

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
@@ -37,6 +38,13 @@ static int open_process(const struct runtime_leftover *leftover, bool *ended, st
         return error_set(err, ESRCH, "%s (pid %d) is gone", leftover->name, (int)leftover->pid);
     }
     return pidfd;
+}
+
+/* Also when it has come to its end since. What cannot be read tells nothing. */
+static bool is_ending(pid_t pid, int pidfd)
+{
+    struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+    return procfs_is_ending(pid) || poll(&ended, 1, 0) == 1;
 }
 
 /* Its figures are worth having and nothing more: without them it is like any other program. */
@@ -87,7 +95,7 @@ int process_adopt(struct runtime *runtime, const struct runtime_adoption *adopti
     }
     struct leaf leaf;
     rc = leaf_adopt(runtime->slice, adoption, pidfd, ended, &leaf, err);
-    if (rc != 0 && !ended && procfs_is_ending(adoption->leftover.pid)) {
+    if (rc != 0 && !ended && is_ending(adoption->leftover.pid, pidfd)) {
         ended = true; /* where it sat cannot be seen any more, and nothing will be done to it but to await its end */
         rc = leaf_adopt(runtime->slice, adoption, pidfd, ended, &leaf, err);
     }

@@ -104,7 +104,7 @@ bool procfs_lives_since(pid_t pid, uint64_t start_time)
 bool procfs_is_ending(pid_t pid)
 {
     uint64_t flags = 0;
-    return !stat_field(pid, STAT_FIELD_FLAGS, &flags) || (flags & FLAG_EXITING) != 0;
+    return stat_field(pid, STAT_FIELD_FLAGS, &flags) && (flags & FLAG_EXITING) != 0;
 }
 
 char procfs_state(pid_t pid)

@@ -16,7 +16,7 @@
 uint64_t procfs_start_time(pid_t pid); /* ticks since boot, 0 when it cannot be had */
 /* Whether it lives (a zombie does not) and began at that time. */
 bool procfs_lives_since(pid_t pid, uint64_t start_time);
-/* Whether it is on its way out, or gone: it has no environment then, and on v1 no cgroup of its own any more. */
+/* Whether it is on its way out: it has no environment then, and on v1 no cgroup of its own any more. */
 bool procfs_is_ending(pid_t pid);
 char procfs_state(pid_t pid);        /* 'R', 'T', … of proc(5); '\0' when it cannot be had */
 bool procfs_kill_pending(pid_t pid); /* a SIGKILL that it could not take yet: it is frozen by a v1 cgroup */

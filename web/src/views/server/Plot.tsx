@@ -1,0 +1,137 @@
+// One plot by uPlot: curves over time, a dashed limit, and marks where the server was restarted.
+import { useEffect, useRef } from 'react';
+import uPlot from 'uplot';
+import 'uplot/dist/uPlot.min.css';
+import { textUnit } from '../../ui/textUnit';
+import { usePreferences } from '../../state/preferences';
+
+export interface Curve {
+  label: string;
+  /** A token of the theme: "info". */
+  colour: string;
+  isFilled?: boolean;
+}
+
+export interface PlotProps {
+  label: string;
+  unit: string;
+  at: readonly number[];
+  curves: readonly Curve[];
+  values: readonly (readonly (number | null)[])[];
+  limit?: number | null;
+  /** Seconds since 1970. */
+  marks: readonly number[];
+}
+
+const HEIGHT = 104;
+
+function token(name: string): string {
+  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+}
+
+type Draw = (plot: uPlot) => void;
+
+function drawLimit(plot: uPlot, limit: number): void {
+  const { ctx, bbox } = plot;
+  const y = plot.valToPos(limit, 'y', true);
+  ctx.save();
+  ctx.strokeStyle = token('bad');
+  ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
+  ctx.beginPath();
+  ctx.moveTo(bbox.left, y);
+  ctx.lineTo(bbox.left + bbox.width, y);
+  ctx.stroke();
+  ctx.restore();
+}
+
+function drawMarks(plot: uPlot, marks: readonly number[]): void {
+  const { ctx, bbox } = plot;
+  ctx.save();
+  ctx.strokeStyle = token('info');
+  ctx.fillStyle = token('info');
+  ctx.lineWidth = devicePixelRatio;
+  for (const mark of marks) {
+    const x = plot.valToPos(mark, 'x', true);
+    if (x < bbox.left || x > bbox.left + bbox.width) continue;
+    ctx.fillRect(x, bbox.top, devicePixelRatio, bbox.height);
+    ctx.beginPath();
+    ctx.moveTo(x - 4 * devicePixelRatio, bbox.top);
+    ctx.lineTo(x + 5 * devicePixelRatio, bbox.top);
+    ctx.lineTo(x + 0.5 * devicePixelRatio, bbox.top + 6 * devicePixelRatio);
+    ctx.fill();
+  }
+  ctx.restore();
+}
+
+function optionsOf(curves: readonly Curve[], unit: string, width: number, onDraw: Draw): uPlot.Options {
+  const unitPx = textUnit();
+  const axis = { stroke: token('dim'), grid: { stroke: token('line'), width: 1 }, ticks: { show: false }, font: `${11 * unitPx}px ${token('font')}` };
+  return {
+    width,
+    height: HEIGHT * unitPx,
+    padding: [8, 0, 0, 0],
+    cursor: { y: false, points: { size: 5 }, sync: { key: 'server' } },
+    legend: { show: true, live: true },
+    scales: { y: {} },
+    axes: [
+      { ...axis, size: 22 * unitPx, space: 70 * unitPx, values: (_plot, ticks) => ticks.map((at) => new Date(at * 1000).toLocaleTimeString('en-GB')) },
+      { ...axis, size: 40 * unitPx, space: 26 * unitPx, values: (_plot, ticks) => ticks.map((value) => (value >= 10_000 ? `${value / 1000}k` : `${value}`)) },
+    ],
+    series: [
+      { label: 'at', value: (_plot, at) => (at === null ? '–' : new Date(at * 1000).toLocaleTimeString('en-GB')) },
+      ...curves.map((curve) => ({
+        label: curve.label,
+        stroke: token(curve.colour),
+        fill: curve.isFilled ? `${token(curve.colour)}33` : undefined,
+        width: 1.5,
+        points: { show: false },
+        value: (_plot: uPlot, value: number | null) => (value === null ? '–' : `${+value.toPrecision(3)} ${unit}`),
+      })),
+    ],
+    hooks: { draw: [onDraw] },
+  };
+}
+
+function alignedData(props: PlotProps): uPlot.AlignedData {
+  return [props.at, ...props.values] as unknown as uPlot.AlignedData;
+}
+
+export function Plot(props: PlotProps) {
+  const box = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | null>(null);
+  const now = useRef(props);
+  now.current = props;
+  const theme = usePreferences((preferences) => preferences.theme);
+  const { unit } = props;
+  const labels = props.curves.map((curve) => `${curve.label}:${curve.colour}`).join();
+
+  useEffect(() => {
+    const element = box.current!;
+    const draw: Draw = (made) => {
+      if (now.current.limit != null) drawLimit(made, now.current.limit);
+      drawMarks(made, now.current.marks);
+    };
+    const options = optionsOf(now.current.curves, unit, element.clientWidth, draw);
+    // The limit is part of the scale, so that one sees how far away it is.
+    options.scales!.y!.range = (_plot, _min, max) => [0, Math.max((max ?? 0) * 1.05, (now.current.limit ?? 0) * 1.08, 1)];
+    const made = new uPlot(options, alignedData(now.current), element);
+    plot.current = made;
+    const observer = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT * textUnit() }));
+    observer.observe(element);
+    return () => {
+      observer.disconnect();
+      made.destroy();
+      plot.current = null;
+    };
+  }, [theme, unit, labels]);
+
+  useEffect(() => {
+    const made = plot.current;
+    if (!made) return;
+    made.setData(alignedData(props));
+    // Without the pointer on it the legend tells the last figures.
+    if (made.cursor.left == null || made.cursor.left < 0) made.setLegend({ idx: props.at.length - 1 });
+  }, [props]);
+
+  return <div ref={box} className="plot" role="img" aria-label={props.label} />;
+}

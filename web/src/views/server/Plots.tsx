@@ -1,0 +1,56 @@
+// CPU, memory, requests and latency of one server, under one another, with one cursor.
+import { memo } from 'react';
+import { number } from '../../format/format';
+import type { Server } from '../../api/client';
+import { Plot, type PlotProps } from './Plot';
+import type { Points, Resolution } from './useHistory';
+
+/** Where the count of restarts went up. */
+function restartsIn(points: Points): number[] {
+  return points.at.filter((_, i) => i > 0 && points.restarts[i] > points.restarts[i - 1]);
+}
+
+function Titled({ title, said, ...plot }: PlotProps & { title: string; said: string }) {
+  return (
+    <figure>
+      <figcaption>
+        <b>{title}</b>
+        <span>{said}</span>
+      </figcaption>
+      <Plot {...plot} />
+    </figure>
+  );
+}
+
+interface PlotsProps {
+  points: Points | null;
+  limits: Server['limits'] | undefined;
+  resolution: Resolution;
+  onResolution: (resolution: Resolution) => void;
+}
+
+export const Plots = memo(function Plots({ points, limits, resolution, onResolution }: PlotsProps) {
+  if (!points || points.at.length < 2) return <p className="dim">Its figures come with the next seconds.</p>;
+  const shared = { at: points.at, marks: restartsIn(points) };
+  const last = points.at.length - 1;
+  return (
+    <div className="plots">
+      <select aria-label="how far back" value={resolution} onChange={(event) => onResolution(Number(event.target.value) as Resolution)}>
+        <option value={1}>10 minutes, by the second</option>
+        <option value={10}>1 hour, by 10 s</option>
+      </select>
+      <Titled {...shared} title="CPU" said={limits?.cpu == null ? 'no limit in force' : `limit ${limits.cpu} · throttled ${number(points.throttled_percent[last])}%`}
+        label="CPU over time, per cent of its limit" unit="%" limit={limits?.cpu == null ? null : 100}
+        curves={[{ label: 'used', colour: 'info', isFilled: true }, { label: 'throttled', colour: 'warn' }]}
+        values={[points.cpu_percent, points.throttled_percent]} />
+      <Titled {...shared} title="memory" said={limits?.memory_mb == null ? 'no limit in force' : `limit ${number(limits.memory_mb)} MB`}
+        label="memory over time, MB" unit="MB" limit={limits?.memory_mb}
+        curves={[{ label: 'used', colour: 'info', isFilled: true }]} values={[points.memory_mb]} />
+      <Titled {...shared} title="requests" said="a second" label="requests and errors a second, over time" unit="/s"
+        curves={[{ label: 'requests', colour: 'info' }, { label: 'errors', colour: 'bad' }]}
+        values={[points.requests_per_second, points.errors_per_second]} />
+      <Titled {...shared} title="latency" said="ms" label="latency over time, ms" unit="ms"
+        curves={[{ label: 'p50', colour: 'info' }, { label: 'p99', colour: 'paused' }]} values={[points.p50_ms, points.p99_ms]} />
+    </div>
+  );
+});
