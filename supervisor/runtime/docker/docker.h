@@ -9,12 +9,12 @@
 
 #include "supervisor/runtime/docker/container.h"
 #include "supervisor/runtime/docker/engine.h"
+#include "supervisor/runtime/docker/image.h"
+#include "supervisor/runtime/docker/log_frames.h"
 #include "supervisor/runtime/process/slice.h"
 #include "supervisor/runtime/runtime.h"
 
 #include <sys/queue.h>
-
-#define DOCKER_IMAGE_MAX 160
 
 struct engine_feed;
 
@@ -113,19 +113,12 @@ int kept_list(struct runtime *runtime, struct error *err);
 void kept_remove_all(struct runtime *runtime);
 void docker_sweep(struct runtime *runtime, const struct runtime_sweep *what);
 
-/* image.c: there is an image of farm-worker, and a network; before the loop runs. */
-int image_ensure(struct runtime *runtime, struct error *err);
+/* network.c: there is the network; before the loop runs. */
 int network_ensure(struct runtime *runtime, struct error *err);
 
 /* engine_feed.c: what happens to containers, told by the Engine. */
 struct engine_feed *engine_feed_new(struct runtime *runtime);
 void engine_feed_free(struct engine_feed *feed);
 bool engine_feed_is_live(const struct engine_feed *feed); /* the Engine answers */
-int64_t engine_time_ns(const char *text);                 /* "2026-11-23T08:30:00.123456789Z"; 0: it is none */
-
-/* log_frames.c: the Engine's two output streams in one, taken apart into the server's log. */
-struct log_frames *log_frames_open(const char *path);
-void log_frames_feed(struct log_frames *frames, const char *piece, size_t length);
-void log_frames_free(struct log_frames *frames); /* NULL is fine */
 
 #endif

@@ -1,15 +1,14 @@
 /*
  * The image of farm-worker is made from its static program, without a registry: one file in a tar, handed to the Engine. Its
- * tag is a digest of the program, so that another build is another image. And the network in which servers know each other
- * by name.
+ * tag is a digest of the program, so that another build is another image.
  */
-#include "supervisor/runtime/docker/docker.h"
+#include "supervisor/runtime/docker/image.h"
 
-#include "core/json.h"
+#include "core/buffer.h"
 #include "core/memory.h"
+#include "supervisor/runtime/docker/container.h"
 #include "supervisor/runtime/process/spawn.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -96,13 +95,14 @@ static void make_tar(const struct program *program, struct buffer *out)
 
 /* --- the image --- */
 
-static int import(struct runtime *runtime, const struct program *program, struct error *err)
+static int import(const struct engine_address *address, const char *image, const struct program *program,
+                  struct error *err)
 {
-    const char *colon = strrchr(runtime->image, ':');
+    const char *colon = strrchr(image, ':');
     cleanup_free char *path =
         xasprintf("/images/create?fromSrc=-&repo=%.*s&tag=%s&changes=ENTRYPOINT%%20%%5B%%22%%2Ffarm-worker%%22%%5D"
                   "&changes=USER%%20" NOBODY "&changes=EXPOSE%%20%d&message=farmd",
-                  (int)(colon - runtime->image), runtime->image, colon + 1, CONTAINER_PORT);
+                  (int)(colon - image), image, colon + 1, CONTAINER_PORT);
     struct buffer tar = BUFFER_EMPTY;
 
     make_tar(program, &tar);
@@ -114,82 +114,32 @@ static int import(struct runtime *runtime, const struct program *program, struct
         .content_type = "application/x-tar",
         .timeout_ms = IMPORT_TIMEOUT_MS,
     };
-    int code = engine_ask(&runtime->address, &call, NULL, err);
+    int code = engine_ask(address, &call, NULL, err);
     buffer_done(&tar);
     return code;
 }
 
-static int exists(const struct runtime *runtime, const char *path, cJSON **json, struct error *err)
+static int exists(const struct engine_address *address, const char *path, struct error *err)
 {
     const struct engine_call call = {.method = "GET", .path = path};
-    return engine_ask(&runtime->address, &call, json, err);
+    return engine_ask(address, &call, NULL, err);
 }
 
-int image_ensure(struct runtime *runtime, struct error *err)
+int image_ensure(const struct engine_address *address, char image[DOCKER_IMAGE_MAX], struct error *err)
 {
     struct program program;
     int code = map_program(&program, err);
 
     if (code < 0)
         return code;
-    snprintf(runtime->image, sizeof(runtime->image), "farm-worker:" FARMD_VERSION "-%08" PRIx32,
+    snprintf(image, DOCKER_IMAGE_MAX, "farm-worker:" FARMD_VERSION "-%08" PRIx32,
              (uint32_t)digest(&program));
-    cleanup_free char *path = xasprintf("/images/%s/json", runtime->image);
-    code = exists(runtime, path, NULL, err);
+    cleanup_free char *path = xasprintf("/images/%s/json", image);
+    code = exists(address, path, err);
     if (code == -ENOENT)
-        code = import(runtime, &program, err);
+        code = import(address, image, &program, err);
     if (code == 0)
-        code = exists(runtime, path, NULL, err); /* an import that went wrong is told inside a 200 */
+        code = exists(address, path, err); /* an import that went wrong is told inside a 200 */
     munmap((void *)program.bytes, program.size);
-    return code;
-}
-
-/* --- the network --- */
-
-static int make_network(const struct runtime *runtime, struct error *err)
-{
-    struct buffer body = BUFFER_EMPTY;
-    struct json_writer w = json_writer_to(&body);
-
-    json_begin_object(&w);
-    json_member_string(&w, "Name", CONTAINER_NETWORK);
-    json_member_bool(&w, "CheckDuplicate", true);
-    json_key(&w, "Labels");
-    json_begin_object(&w);
-    json_member_string(&w, CONTAINER_LABEL_INSTANCE, runtime->instance);
-    json_end_object(&w);
-    json_end_object(&w);
-    const struct engine_call call = {
-        .method = "POST", .path = "/networks/create", .body = body.data, .body_length = body.length};
-    int code = engine_ask(&runtime->address, &call, NULL, err);
-    buffer_done(&body);
-    return code;
-}
-
-/* One that was there before stays when the farm ends. */
-static void note_network(struct runtime *runtime, const cJSON *json)
-{
-    const cJSON *id = cJSON_GetObjectItemCaseSensitive(json, "Id");
-    const cJSON *owner =
-        cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(json, "Labels"), CONTAINER_LABEL_INSTANCE);
-
-    if (cJSON_IsString(id) && cJSON_IsString(owner) && strcmp(owner->valuestring, runtime->instance) == 0)
-        snprintf(runtime->network_id, sizeof(runtime->network_id), "%s", id->valuestring);
-}
-
-int network_ensure(struct runtime *runtime, struct error *err)
-{
-    static const char path[] = "/networks/" CONTAINER_NETWORK;
-    cJSON *json = NULL;
-    int code = exists(runtime, path, &json, err);
-
-    if (code == -ENOENT) {
-        code = make_network(runtime, err);
-        if (code == 0)
-            code = exists(runtime, path, &json, err);
-    }
-    if (code == 0)
-        note_network(runtime, json);
-    cJSON_Delete(json);
     return code;
 }

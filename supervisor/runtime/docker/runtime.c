@@ -53,7 +53,7 @@ static int make_ready(struct runtime *runtime, const struct runtime_options *opt
     if (code == 0)
         code = find_enforcement(runtime, options->enforce, err);
     if (code == 0)
-        code = image_ensure(runtime, err);
+        code = image_ensure(&runtime->address, runtime->image, err);
     if (code == 0)
         code = network_ensure(runtime, err);
     if (code == 0)
