@@ -66,6 +66,8 @@ void farm_remove_server(struct farm *farm, struct server *server)
     memmove(&farm->servers[i], &farm->servers[i + 1], (farm->server_count - i - 1) * sizeof(struct server *));
     farm->server_count--;
     log_keeper_servers_changed(farm->log_keeper);
+    if (farm->ops->forget)
+        farm->ops->forget(farm->runtime, server->id);
     server_free(server);
 }
 

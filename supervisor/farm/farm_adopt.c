@@ -187,12 +187,17 @@ static void fit(struct taking_up *taking, struct server *server, uint16_t port)
     }
 }
 
-/* 0 when its process goes on; -ESRCH when that has ended meanwhile; else there is none, or one that is left to the sweep. */
+/* 0 when its process goes on; -ESRCH when that has ended meanwhile; -ECANCELED when it was stopped by hand, which only the
+ * runtime knows; else there is none, or one that is left to the sweep. */
 static int adopt(struct taking_up *taking, struct server *server, const struct state_server *was)
 {
     struct farm *farm = taking->farm;
     struct error err;
     int code;
+    if (farm->ops->finds_servers) {
+        bool is_down = was && (was->wanted == STATE_STOPPED || was->wanted == STATE_FAILED);
+        return is_down ? -ENOENT : server_find(server, was, &err);
+    }
     if (was->pid < 0 || (was->wanted != STATE_RUNNING && was->wanted != STATE_STARTING && was->wanted != STATE_PAUSED))
         return -ENOENT;
     if (taking->by_same_means)
@@ -210,7 +215,7 @@ static int adopt(struct taking_up *taking, struct server *server, const struct s
 static void take_up(struct taking_up *taking, struct server *server, uint16_t port)
 {
     const struct state_server *was = find_record(taking->farm->earlier, server);
-    if (!was) {
+    if (!was && !taking->farm->ops->finds_servers) {
         farm_start_server(taking->farm, server);
         return;
     }
@@ -221,6 +226,13 @@ static void take_up(struct taking_up *taking, struct server *server, uint16_t po
         return;
     }
     server_set_port(server, port);
+    if (taking->farm->ops->finds_servers) {
+        bool is_down = server->lifecycle.state == SERVER_FAILED || code == -ECANCELED ||
+                       (was && was->wanted == STATE_STOPPED);
+        if (!is_down)
+            farm_start_server(taking->farm, server);
+        return;
+    }
     if (code != -ESRCH && was->wanted != STATE_STOPPED && was->wanted != STATE_FAILED)
         server_start_again(server);
     if (server->lifecycle.state == SERVER_STARTING)
@@ -232,7 +244,7 @@ static void take_up_surplus(struct taking_up *taking, struct server *server)
 {
     const struct state_server *was = find_record(taking->farm->earlier, server);
     change_of(taking);
-    if (was && adopt(taking, server, was) == 0)
+    if ((was || taking->farm->ops->finds_servers) && adopt(taking, server, was) == 0)
         taking->adopted++;
 }
 
