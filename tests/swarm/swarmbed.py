@@ -3,6 +3,8 @@
 Nothing of the machine is touched: the daemons have their own data, exec root, pid file and socket below one temporary
 folder, their bridges and rules live in the namespaces, and all of it goes with `close`."""
 
+import contextlib
+import ctypes
 import http.client
 import json
 import os
@@ -14,6 +16,7 @@ import tempfile
 import time
 
 HEARTBEAT_S = 2
+CLONE_NEWNET = 0x40000000
 NEEDS = ("dockerd", "ip", "iptables", "nsenter")
 
 
@@ -64,6 +67,18 @@ class Node:
         self.socket = os.path.join(self.folder, "docker.sock")
         self.process = None
         os.makedirs(self.folder)
+
+    @contextlib.contextmanager
+    def network(self):
+        """Sockets that are made within are of this node."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        with open("/proc/thread-self/ns/net") as home, open(f"/run/netns/{self.namespace}") as there:
+            if libc.setns(there.fileno(), CLONE_NEWNET) != 0:
+                raise OSError(ctypes.get_errno(), "setns")
+            try:
+                yield
+            finally:
+                libc.setns(home.fileno(), CLONE_NEWNET)
 
     def start(self):
         log = open(os.path.join(self.folder, "log"), "ab")
@@ -174,7 +189,6 @@ class Node:
                 self.process.wait(20)
             except subprocess.TimeoutExpired:
                 pass
-        self.process = self.process or None
         for pid in self.children_of(self.family()) - {os.getpid()}:
             try:
                 os.kill(pid, signal.SIGKILL)
