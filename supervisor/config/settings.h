@@ -78,6 +78,7 @@ struct group_settings {
     int64_t start_timeout_ms; /* ready within it, or the start has failed */
     int64_t stop_grace_ms;    /* from SIGTERM to SIGKILL */
     char **command;           /* argv, NULL-terminated; NULL: farm-worker */
+    char *image;              /* of a container that runs it; NULL: farm-worker's own */
     char *user;               /* for the user's program as root; NULL: the unprivileged default */
     struct key_value *environment;
     size_t environment_count;

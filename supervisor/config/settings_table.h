@@ -39,6 +39,7 @@ enum setting_id {
     SETTING_START_TIMEOUT,
     SETTING_STOP_GRACE,
     SETTING_COMMAND,
+    SETTING_IMAGE,
     SETTING_USER,
     SETTING_ACCESS_LOG,
     SETTING_ENVIRONMENT,
@@ -133,7 +134,7 @@ void settings_group_release(struct group_settings *group);
 extern const struct setting_type setting_count, setting_port, setting_cores, setting_size, setting_duration,
     setting_milliseconds, setting_boolean, setting_restart_policy, setting_restart_profile, setting_enforce_mode,
     setting_runtime_kind, setting_log_level, setting_log_format, setting_text, setting_url_path, setting_host,
-    setting_token, setting_name, setting_user, setting_file_path, setting_command, setting_host_list,
+    setting_token, setting_name, setting_user, setting_image, setting_file_path, setting_command, setting_host_list,
     setting_origin_list, setting_environment, setting_labels;
 
 #endif

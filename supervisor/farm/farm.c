@@ -77,6 +77,11 @@ void farm_server_changed(struct farm *farm, struct server *server)
     statefile_touch(farm->statefile);
 }
 
+int farm_available(const struct farm *farm, struct error *err)
+{
+    return farm->ops->available ? farm->ops->available(farm->runtime, err) : 0;
+}
+
 void farm_trouble(struct farm *farm, enum trouble trouble, const struct error *err)
 {
     if (err)

@@ -161,7 +161,7 @@ int server_adopt(struct server *server, const struct state_server *was, struct e
                 .name = server->name,
                 .log_path = server->log_path,
             },
-        .has_counters = server->group->command == NULL,
+        .has_counters = server->group->command == NULL && server->group->image == NULL,
         .paused = was->wanted == STATE_PAUSED,
         .oom_seen = (uint64_t)or_zero(was->oom_seen),
         .limits = was->limits,

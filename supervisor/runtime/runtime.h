@@ -26,7 +26,8 @@ struct runtime_spec {
     int id;
     const char *name; /* "server-7": cgroup leaf, host name */
     uint16_t port;
-    char *const *argv;    /* NULL: farm-worker */
+    char *const *argv;    /* NULL: farm-worker, or what the image runs */
+    const char *image;    /* of containers; NULL: that of farm-worker */
     char *const *envp;    /* the whole environment, NULL-terminated; the runtime adds only its descriptors' numbers */
     const char *user;     /* NULL: the unprivileged default */
     const char *log_path; /* opened O_APPEND for stdout and stderr */
@@ -57,10 +58,12 @@ struct runtime_exit {
     int signal;
     bool oom_killed;  /* by the kernel, for its memory limit */
     bool not_started; /* it never got to its program; detail tells why */
+    bool by_hand;     /* somebody ended it by the means of the runtime itself (docker stop): it is to stay so */
+    bool unavailable; /* what runs servers does not answer; on_available tells when it does */
     bool replaced;    /* the runtime itself has ended it, for another one */
     enum runtime_follow_up follow_up;
     int64_t restart_in_ms; /* with RUNTIME_RESTARTS_IT */
-    char detail[160];      /* what the program said before it ended ("error ENAME text"), or the runtime, or "" */
+    char detail[256];      /* what the program said before it ended ("error ENAME text"), or the runtime, or "" */
 };
 
 /* What the runtime is in want of, or the kernel refuses it; of all servers together. */
@@ -76,6 +79,15 @@ struct runtime_events {
     void (*on_exit)(void *owner,
                     const struct runtime_exit *exit); /* the whole group is gone; the process is freed after */
     void (*on_oom)(void *owner);                      /* a process of it was OOM-killed and the main one lives */
+    /* Of a runtime that begins later: it has a pid now. */
+    void (*on_begun)(void *owner);
+    /* Frozen or not otherwise than it was asked for: by somebody else, or because that was refused. `why` is for people. */
+    void (*on_frozen)(void *owner, bool frozen, const char *why);
+    /* Something about it was changed by somebody else and has been put right; `text` follows its name. */
+    void (*on_put_right)(void *owner, const char *text);
+    /* One that does not run should: somebody has started it by the runtime's own means, or removed what he had stopped. */
+    void (*on_wanted)(void *farm, int id, const char *why);
+    void (*on_available)(void *farm); /* what runs servers answers again */
     /* May be NULL. After each try that failed, and with err NULL when all is well again; also from inside a call. */
     void (*on_trouble)(void *farm, enum runtime_trouble trouble, const struct error *err);
 };
@@ -188,10 +200,12 @@ struct runtime_options {
 };
 
 struct runtime_ops {
-    const char *kind;     /* "process", "docker", "swarm" */
-    bool tells_ready;     /* on_ready comes for farm-worker; else the farm has to ask it over HTTP */
-    bool finds_servers;   /* `adopt` needs no record of them: names are enough */
-    const char *no_kill;  /* why a server cannot be killed or paused on request here; NULL: it can */
+    const char *kind;   /* "process", "docker", "swarm" */
+    bool tells_ready;   /* on_ready comes for farm-worker; else the farm has to ask it over HTTP */
+    bool begins_later;  /* `start` only asks for a start: there is no pid, and nothing to ask, before on_begun */
+    bool finds_servers; /* `adopt` needs no record of them: names are enough */
+    /* Why a server cannot be killed, or paused and resumed, on request here; NULL: it can. */
+    const char *no_kill;
     const char *no_pause;
 
     /* -EINVAL: these settings ask for what cannot be done here. NULL: there is nothing of that kind. */
@@ -211,8 +225,6 @@ struct runtime_ops {
     /* Once, after the adoptions and before the first start: ends every process of earlier runs that was not adopted and
      * removes what is left of them, in these places too. In a thread, for some seconds at most. */
     void (*sweep)(struct runtime *runtime, const struct runtime_sweep *what);
-    /* A server that does not run has left the farm: what is kept for its next start goes. NULL: nothing is kept. */
-    void (*forget)(struct runtime *runtime, int id);
     /* Where it keeps what a later sweep should find even if it is opened otherwise then; returns how many there are. They
      * live as long as the runtime. */
     size_t (*places)(const struct runtime *runtime, const char *places[RUNTIME_MAX_PLACES]);
@@ -226,6 +238,10 @@ struct runtime_ops {
      * -EADDRINUSE when the port is taken. */
     int (*start)(struct runtime *runtime, const struct runtime_spec *spec, void *owner,
                  struct runtime_process **process, struct error *err);
+    /* May be NULL: always. -ENOTCONN, with a sentence: nothing can be started, ended or changed now. */
+    int (*available)(const struct runtime *runtime, struct error *err);
+    /* May be NULL. The server has left the farm: nothing is kept for its next start. */
+    void (*forget)(struct runtime *runtime, int id);
     /* Whether a process has ended whose on_exit is still to come: how it ended is known nowhere else. */
     bool (*ending)(const struct runtime *runtime);
     /* Finds out who listens on a TCP port: "nginx (pid 812)", or "another program" where that cannot be seen. It may take
@@ -249,6 +265,8 @@ struct runtime_ops {
     /* Reads the kernel's files anew, so it is for one server at a time; nothing is known where there are none. */
     void (*pressure)(const struct runtime_process *process, struct runtime_pressure pressure[RUNTIME_RESOURCE_COUNT]);
     const struct counters *(*counters)(const struct runtime_process *process); /* NULL: a program without them */
+    /* May be NULL: they are those of now. When they were taken, of CLOCK_MONOTONIC. */
+    int64_t (*counters_at_ns)(const struct runtime_process *process);
 
     /* For the next farmd, with the pid; written down by the farm. */
     uint64_t (*start_time)(const struct runtime_process *process); /* ticks since boot, as in /proc/PID/stat */

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -240,18 +241,35 @@ def test_rolling_restart(farm):
     assert all(s["status"] == "running" and s["started_at"] != before[i] for i, s in after.items())
 
 
+def running_tasks(swarm):
+    return {t["Spec"]["ContainerSpec"]["Labels"]["farmd.server"]: t["ID"] for t in swarm.manager.ask("GET", "/tasks")
+            if t["DesiredState"] == "running"}
+
+
 def test_a_farmd_that_is_killed_finds_its_services(farm, swarm):
     assert farm.ask("POST", "/api/servers/3/action", {"action": "stop"})[0] == 200
-    tasks = {t["ID"] for t in swarm.manager.ask("GET", "/tasks") if t["DesiredState"] == "running"}
+    tasks = running_tasks(swarm)
     farm.kill()
-    subprocess.run(["rm", "-r", str(farm.folder / "state")], check=True)  # Swarm knows it all
     farm.start()
-    wait_for(lambda: "adopted" in farm.output(), 20, "the adoption")
     found = farm.servers()
+    assert farm.output().count("adopted     5 servers") == 1
     assert found[3]["status"] == "stopped"
     assert all(s["status"] == "running" for i, s in found.items() if i != 3)
-    assert {t["ID"] for t in swarm.manager.ask("GET", "/tasks") if t["DesiredState"] == "running"} == tasks
-    assert found[2]["limits"]["memory_mb"] in (64, 256)
+    assert found[2]["limits_configured"]["memory_mb"] == 64
+    assert running_tasks(swarm) == tasks
+
+
+def test_and_without_anything_of_its_own(farm, swarm):
+    tasks = running_tasks(swarm)
+    farm.kill()
+    shutil.rmtree(farm.folder / "state")
+    farm.start()
+    found = farm.servers()
+    assert farm.output().count("adopted     5 servers") == 2
+    assert found[3]["status"] == "stopped"
+    wait_for(lambda: farm.servers()[2]["limits"]["memory_mb"] == 256, 60, "the limits that are set")
+    now = running_tasks(swarm)
+    assert {i: t for i, t in now.items() if i != "2"} == {i: t for i, t in tasks.items() if i != "2"}
     assert farm.ask("POST", "/api/servers/3/action", {"action": "start"})[0] == 200
     wait_for(farm.all_serve, 60, "every server")
 

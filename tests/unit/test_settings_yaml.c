@@ -42,9 +42,9 @@ static void refuses_wrong_shapes(void **state)
         {"log:\n  colour: true\n", "farm.yaml:2: log.colour: unknown key; allowed here: level, format"},
         {"servers:\n  probes:\n    liveness:\n      retrys: 3\n",
          "farm.yaml:4: servers.probes.liveness.retrys: unknown key; did you mean retries?"},
-        {"\"a\\tb\": 1\n",
-         "farm.yaml:1: a?b: unknown key; allowed here: api, dashboard, runtime, enforce, log, load, state_dir, runtime_dir, "
-         "servers, groups"},
+        {"\"a\\tb\": 1\n", "farm.yaml:1: a?b: unknown key; allowed here: api, dashboard, runtime, enforce, log, load, "
+                           "state_dir, runtime_dir, "
+                           "servers, groups"},
         {"servers: 50\n", "farm.yaml:1: servers: must be keys and values, such as `key: value`"},
         {"# a farm\n\n- servers\n", "farm.yaml:3: must be keys and values, such as `key: value`"},
         {"just words\n", "farm.yaml:1: must be keys and values, such as `key: value`"},

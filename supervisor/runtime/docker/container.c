@@ -9,6 +9,7 @@
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,16 +24,29 @@
 
 /* --- writing --- */
 
-static void write_limits(struct json_writer *w, const struct limits *limits)
+static struct container_limits in_units_of_the_engine(const struct limits *limits)
 {
     double shares = limits->cpu_reservation * SHARES_PER_CORE;
 
-    json_member_int(w, "NanoCpus", (int64_t)(limits->cpu * NANO + 0.5));
-    json_member_uint(w, "Memory", limits->memory);
-    json_member_uint(w, "MemorySwap", limits->memory); /* the same: no swap on top */
-    json_member_uint(w, "MemoryReservation", limits->memory_reservation);
-    json_member_int(w, "CpuShares", (int64_t)(shares < SHARES_MIN ? SHARES_MIN : shares));
-    json_member_uint(w, "PidsLimit", limits->pids);
+    return (struct container_limits){
+        .nano_cpus = (int64_t)(limits->cpu * NANO + 0.5),
+        .cpu_shares = (int64_t)(shares < SHARES_MIN ? SHARES_MIN : shares),
+        .memory = limits->memory,
+        .memory_reservation = limits->memory_reservation,
+        .pids = limits->pids,
+    };
+}
+
+static void write_limits(struct json_writer *w, const struct limits *limits)
+{
+    const struct container_limits units = in_units_of_the_engine(limits);
+
+    json_member_int(w, "NanoCpus", units.nano_cpus);
+    json_member_uint(w, "Memory", units.memory);
+    json_member_uint(w, "MemorySwap", units.memory); /* the same: no swap on top */
+    json_member_uint(w, "MemoryReservation", units.memory_reservation);
+    json_member_int(w, "CpuShares", units.cpu_shares);
+    json_member_uint(w, "PidsLimit", units.pids);
 }
 
 void container_compose_limits(const struct limits *limits, struct buffer *out)
@@ -218,15 +232,40 @@ static void parse_labels(const cJSON *labels, struct container_state *state)
     state->spec_hash = cJSON_IsString(spec) ? strtoull(spec->valuestring, NULL, 16) : 0;
 }
 
-static void parse_limits(const cJSON *host, struct limits *limits)
+static uint64_t count(const cJSON *item)
 {
-    *limits = (struct limits){
-        .cpu = number(member(host, "NanoCpus")) / NANO,
-        .memory = (uint64_t)number(member(host, "Memory")),
-        .cpu_reservation = number(member(host, "CpuShares")) / SHARES_PER_CORE,
-        .memory_reservation = (uint64_t)number(member(host, "MemoryReservation")),
-        .pids = (uint32_t)number(member(host, "PidsLimit")),
+    double value = number(item);
+
+    return value > 0 && value < (double)INT64_MAX ? (uint64_t)value : 0; /* no limit is -1 in places */
+}
+
+static void parse_limits(const cJSON *host, struct container_limits *limits)
+{
+    *limits = (struct container_limits){
+        .nano_cpus = (int64_t)count(member(host, "NanoCpus")),
+        .cpu_shares = (int64_t)count(member(host, "CpuShares")),
+        .memory = count(member(host, "Memory")),
+        .memory_reservation = count(member(host, "MemoryReservation")),
+        .pids = count(member(host, "PidsLimit")),
     };
+}
+
+bool container_has_limits(const struct container_state *state, const struct limits *limits)
+{
+    const struct container_limits asked = in_units_of_the_engine(limits), *has = &state->limits;
+
+    return has->nano_cpus == asked.nano_cpus && has->cpu_shares == asked.cpu_shares && has->memory == asked.memory &&
+           has->memory_reservation == asked.memory_reservation && has->pids == asked.pids;
+}
+
+/* The first one that is published: farmd publishes one. */
+static uint16_t parse_port(const cJSON *bindings)
+{
+    const cJSON *binding = cJSON_GetArrayItem(bindings ? bindings->child : NULL, 0);
+    const cJSON *port = member(binding, "HostPort");
+    long value = cJSON_IsString(port) ? strtol(port->valuestring, NULL, 10) : 0;
+
+    return value > 0 && value <= UINT16_MAX ? (uint16_t)value : 0;
 }
 
 int container_parse(const cJSON *json, struct container_state *state, struct error *err)
@@ -241,9 +280,14 @@ int container_parse(const cJSON *json, struct container_state *state, struct err
     snprintf(state->name, sizeof(state->name), "%s", name->valuestring + (name->valuestring[0] == '/'));
     parse_labels(member(member(json, "Config"), "Labels"), state);
     parse_limits(member(json, "HostConfig"), &state->limits);
+    state->port = parse_port(member(member(json, "HostConfig"), "PortBindings"));
+    copy_text(member(member(json, "Config"), "Image"), state->image, sizeof(state->image));
     state->running = cJSON_IsTrue(member(run, "Running"));
     state->paused = cJSON_IsTrue(member(run, "Paused"));
     state->oom_killed = cJSON_IsTrue(member(run, "OOMKilled"));
+    const cJSON *status = member(run, "Status");
+    state->removing =
+        cJSON_IsTrue(member(run, "Dead")) || (cJSON_IsString(status) && strcmp(status->valuestring, "removing") == 0);
     state->pid = (pid_t)number(member(run, "Pid"));
     state->exit_code = (int)number(member(run, "ExitCode"));
     copy_text(member(run, "Error"), state->error, sizeof(state->error));
@@ -255,13 +299,15 @@ void container_exit(const struct container_state *state, struct runtime_exit *ex
 {
     int code = state->exit_code;
     bool by_signal = code > SIGNAL_OFFSET && code <= SIGNAL_OFFSET + SIGNAL_MAX;
+    bool killed = by_signal && code - SIGNAL_OFFSET == SIGKILL;
 
     *exit = (struct runtime_exit){
         .kind = by_signal ? RUNTIME_EXIT_SIGNAL : RUNTIME_EXIT_CODE,
         .exit_code = by_signal ? 0 : code,
         .signal = by_signal ? code - SIGNAL_OFFSET : 0,
-        .oom_killed = state->oom_killed,
+        .oom_killed = state->oom_killed && killed, /* the Engine says so as well where a child was and it lived on */
         .not_started = state->error[0] != '\0',
     };
-    snprintf(exit->detail, sizeof(exit->detail), "%s", state->error);
+    if (exit->not_started)
+        snprintf(exit->detail, sizeof(exit->detail), "error EIO %s", state->error);
 }

@@ -40,16 +40,24 @@ struct container_state {
     char instance[CONTAINER_NAME_MAX];
     int server;         /* 0: not one of a farm's */
     uint64_t spec_hash; /* 0: none */
-    bool running, paused, oom_killed;
+    bool running, paused, oom_killed, removing;
     pid_t pid; /* of its first process, as the Engine's machine counts; 0 when it does not run */
     int exit_code;
-    char error[160];                     /* why it could not be started, or "" */
+    char error[200];                     /* why it could not be started, or "" */
     char started_at[CONTAINER_TIME_MAX]; /* as the Engine writes it */
-    struct limits limits;                /* that the Engine was asked for */
+    char image[96];
+    uint16_t port; /* of this machine, that it is reached at; 0: none */
+    struct container_limits {
+        int64_t nano_cpus, cpu_shares;
+        uint64_t memory, memory_reservation, pids;
+    } limits; /* that the Engine was asked for, in its own units */
 };
 
 /* -EPROTO: that is no such description. */
 int container_parse(const struct cJSON *json, struct container_state *state, struct error *err);
+
+/* Whether it was asked for these. */
+bool container_has_limits(const struct container_state *state, const struct limits *limits);
 
 /* How a run ended, in the words of runtime.h: the Engine adds 128 to a signal. */
 void container_exit(const struct container_state *state, struct runtime_exit *exit);

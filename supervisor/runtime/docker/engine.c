@@ -33,7 +33,8 @@ struct call {
 struct line {
     struct engine *engine;
     struct http_client *client;
-    struct call *call; /* NULL: idle */
+    struct call *call;     /* NULL: idle */
+    LIST_ENTRY(line) link; /* of one for a single urgent call */
 };
 
 struct engine {
@@ -41,6 +42,7 @@ struct engine {
     struct engine_address address;
     struct line lines[ENGINE_PARALLEL];
     TAILQ_HEAD(, call) waiting;
+    LIST_HEAD(, line) urgent;
 };
 
 /* --- where it is --- */
@@ -159,6 +161,13 @@ static void call_free(struct call *call)
     free(call);
 }
 
+static void line_free(struct line *line)
+{
+    LIST_REMOVE(line, link);
+    http_client_free(line->client);
+    free(line);
+}
+
 static void on_answer(void *data, const struct http_client_response *response)
 {
     struct line *line = data;
@@ -167,20 +176,19 @@ static void on_answer(void *data, const struct http_client_response *response)
     char text[ERROR_MESSAGE_MAX];
     cJSON *json = take_answer(&line->engine->address, response, &answer, text, sizeof(text));
 
-    begin_next(line); /* first, so that the Engine is not idle while the answer is looked at */
+    if (call->what.urgent)
+        line_free(line);
+    else
+        begin_next(line); /* first, so that the Engine is not idle while the answer is looked at */
     call->what.done(call->what.data, &answer);
     cJSON_Delete(json);
     call_free(call);
 }
 
-static void begin_next(struct line *line)
+static void begin(struct line *line, struct call *call)
 {
     struct engine *engine = line->engine;
-    struct call *call = TAILQ_FIRST(&engine->waiting);
 
-    if (!call)
-        return;
-    TAILQ_REMOVE(&engine->waiting, call, link);
     line->call = call;
     if (!line->client)
         line->client = client_new(engine->loop, &engine->address);
@@ -194,6 +202,25 @@ static void begin_next(struct line *line)
         .max_body = ENGINE_MAX_ANSWER,
     };
     http_client_send(line->client, &request, on_answer, line);
+}
+
+static void begin_next(struct line *line)
+{
+    struct call *call = TAILQ_FIRST(&line->engine->waiting);
+
+    if (!call)
+        return;
+    TAILQ_REMOVE(&line->engine->waiting, call, link);
+    begin(line, call);
+}
+
+static void begin_urgent(struct engine *engine, struct call *call)
+{
+    struct line *line = xcalloc(1, sizeof(*line));
+
+    line->engine = engine;
+    LIST_INSERT_HEAD(&engine->urgent, line, link);
+    begin(line, call);
 }
 
 static struct call *call_new(const struct engine_address *address, const struct engine_call *what)
@@ -217,6 +244,10 @@ void engine_send(struct engine *engine, const struct engine_call *what)
 {
     struct call *call = call_new(&engine->address, what);
 
+    if (what->urgent) {
+        begin_urgent(engine, call);
+        return;
+    }
     TAILQ_INSERT_TAIL(&engine->waiting, call, link);
     for (size_t i = 0; i < ENGINE_PARALLEL; i++) {
         if (!engine->lines[i].call) {
@@ -233,6 +264,7 @@ struct engine *engine_new(uv_loop_t *loop, const struct engine_address *address)
     engine->loop = loop;
     engine->address = *address;
     TAILQ_INIT(&engine->waiting);
+    LIST_INIT(&engine->urgent);
     for (size_t i = 0; i < ENGINE_PARALLEL; i++)
         engine->lines[i].engine = engine;
     return engine;
@@ -241,9 +273,14 @@ struct engine *engine_new(uv_loop_t *loop, const struct engine_address *address)
 void engine_free(struct engine *engine)
 {
     struct call *call;
+    struct line *line;
 
     if (!engine)
         return;
+    while ((line = LIST_FIRST(&engine->urgent))) {
+        call_free(line->call);
+        line_free(line);
+    }
     for (size_t i = 0; i < ENGINE_PARALLEL; i++) {
         http_client_free(engine->lines[i].client);
         if (engine->lines[i].call)

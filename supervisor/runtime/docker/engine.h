@@ -51,6 +51,7 @@ struct engine_call {
     size_t body_length;
     const char *content_type; /* NULL: JSON */
     unsigned timeout_ms;      /* 0: ENGINE_TIMEOUT_MS */
+    bool urgent;              /* on a new connection of its own, at once, however many others are under way */
     void (*done)(void *data, const struct engine_answer *answer);
     void *data;
 };

@@ -16,7 +16,10 @@
 
 #define RETRY_FIRST_MS 100
 #define RETRY_LAST_MS 2000
+#define PING_TIMEOUT_MS 3000
 #define LINE_MAX_LENGTH ((size_t)64 * 1024)
+
+enum action { ACTION_OTHER, ACTION_START, ACTION_DIE, ACTION_DESTROY, ACTION_KILL, ACTION_OOM, ACTION_CHANGE };
 
 struct engine_feed {
     struct runtime *runtime;
@@ -25,10 +28,58 @@ struct engine_feed {
     uint64_t retry_ms;
     struct buffer line;
     int64_t last_ns; /* the Engine's time of the last event, or of the beginning */
-    bool live;
+    bool live, pinging;
+    int64_t away_ms; /* since when it is not */
+    unsigned breaks;
 };
 
 /* --- one event --- */
+
+/* "exec_start: sh" and the like have more behind the word: no word is the beginning of another. */
+static enum action action_of(const char *text)
+{
+    static const struct {
+        const char *text;
+        enum action action;
+    } rows[] = {
+        {"die", ACTION_DIE},        {"destroy", ACTION_DESTROY}, {"start", ACTION_START},
+        {"kill", ACTION_KILL},      {"oom", ACTION_OOM},         {"pause", ACTION_CHANGE},
+        {"unpause", ACTION_CHANGE}, {"update", ACTION_CHANGE},   {"rename", ACTION_CHANGE},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        if (strcmp(rows[i].text, text) == 0)
+            return rows[i].action;
+    }
+    return ACTION_OTHER;
+}
+
+static int signal_of(const cJSON *event)
+{
+    const cJSON *attributes =
+        cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(event, "Actor"), "Attributes");
+    const cJSON *signal = cJSON_GetObjectItemCaseSensitive(attributes, "signal");
+
+    return cJSON_IsString(signal) ? (int)strtol(signal->valuestring, NULL, 10) : 0;
+}
+
+static void take_action(struct runtime *runtime, const cJSON *event, const char *text, const char *id, int64_t at_ns)
+{
+    struct runtime_process *run = docker_find_run(runtime, id);
+    enum action action = action_of(text);
+
+    if (action == ACTION_START && !run)
+        docker_saw_start(runtime, id);
+    else if (action == ACTION_DESTROY && !run)
+        docker_saw_removal(runtime, id);
+    else if (run && (action == ACTION_DIE || action == ACTION_DESTROY))
+        docker_run_died(run, at_ns);
+    else if (run && action == ACTION_KILL)
+        docker_saw_signal(run, signal_of(event));
+    else if (run && action == ACTION_OOM)
+        run->oom_ms = clock_monotonic_ms();
+    else if (run && action == ACTION_CHANGE)
+        docker_run_look(run);
+}
 
 static void take_event(struct engine_feed *feed, const cJSON *event)
 {
@@ -44,9 +95,7 @@ static void take_event(struct engine_feed *feed, const cJSON *event)
     int64_t at_ns = (int64_t)time_ns->valuedouble + 1000;
     if (at_ns > feed->last_ns)
         feed->last_ns = at_ns;
-    struct runtime_process *run = docker_find_run(feed->runtime, id->valuestring);
-    if (run && (strcmp(action->valuestring, "die") == 0 || strcmp(action->valuestring, "destroy") == 0))
-        docker_run_died(run, at_ns);
+    take_action(feed->runtime, event, action->valuestring, id->valuestring, at_ns);
 }
 
 static void take_line(struct engine_feed *feed)
@@ -88,18 +137,49 @@ static void on_retry(uv_timer_t *timer)
     open_stream(timer->data);
 }
 
-static void on_end(void *data, int status, const char *why)
+static void is_away(struct engine_feed *feed, const char *why)
 {
-    struct engine_feed *feed = data;
-
     engine_stream_free(steal(&feed->stream));
     buffer_clear(&feed->line);
-    if (feed->live)
-        log_warning("the Docker Engine at %s does not answer (%s%s); its containers may go on, farmd keeps trying",
-                    feed->runtime->address.socket, why, status >= 400 ? ", an error" : "");
+    feed->breaks++;
+    if (feed->live) {
+        log_warning("the Docker Engine at %s does not answer (%s); its containers may go on, farmd keeps trying",
+                    feed->runtime->address.socket, why);
+        feed->away_ms = clock_monotonic_ms();
+    }
     feed->live = false;
     uv_timer_start(&feed->retry, on_retry, feed->retry_ms, 0);
     feed->retry_ms = feed->retry_ms * 2 > RETRY_LAST_MS ? RETRY_LAST_MS : feed->retry_ms * 2;
+}
+
+static void on_end(void *data, int status, const char *why)
+{
+    (void)status;
+    is_away(data, why);
+}
+
+static void on_pinged(void *data, const struct engine_answer *answer)
+{
+    struct engine_feed *feed = data;
+
+    feed->pinging = false;
+    if (answer->status == 0 && feed->stream)
+        is_away(feed, answer->message);
+}
+
+void engine_feed_ping(struct engine_feed *feed)
+{
+    const struct engine_call ping = {.method = "GET",
+                                     .path = "/_ping",
+                                     .timeout_ms = PING_TIMEOUT_MS,
+                                     .urgent = true,
+                                     .done = on_pinged,
+                                     .data = feed};
+
+    if (!feed->live || feed->pinging)
+        return;
+    feed->pinging = true;
+    engine_send(feed->runtime->engine, &ping);
 }
 
 /* What became of the runs meanwhile: one that has ended is told by its own look. */
@@ -109,6 +189,8 @@ static void look_at_all(struct engine_feed *feed)
 
     for (run = LIST_FIRST(&feed->runtime->runs); run; run = next) {
         next = LIST_NEXT(run, link);
+        if (run->state == RUN_RUNNING && !run->log)
+            docker_run_log(run, docker_log_end_ns(run));
         docker_run_look(run);
     }
 }
@@ -117,13 +199,18 @@ static void on_alive(void *data, const struct engine_answer *answer)
 {
     struct engine_feed *feed = data;
 
-    if (answer->code < 0 || !feed->stream)
+    if (!feed->stream)
         return;
-    if (!feed->live && feed->last_ns > 0)
-        log_info("the Docker Engine at %s answers", feed->runtime->address.socket);
+    if (answer->code < 0) {
+        is_away(feed, answer->message);
+        return;
+    }
+    log_info("the Docker Engine at %s answers again", feed->runtime->address.socket);
     feed->live = true;
     feed->retry_ms = RETRY_FIRST_MS;
     look_at_all(feed);
+    kept_list_again(feed->runtime);
+    feed->runtime->events.on_available(feed->runtime->farm);
 }
 
 static void open_stream(struct engine_feed *feed)
@@ -134,7 +221,12 @@ static void open_stream(struct engine_feed *feed)
                   "%%5B%%22" CONTAINER_LABEL_INSTANCE "%%3D%s%%22%%5D%%7D",
                   (long long)(feed->last_ns / NS_PER_SECOND), (long long)(feed->last_ns % NS_PER_SECOND),
                   feed->runtime->instance);
-    const struct engine_call alive = {.method = "GET", .path = "/version", .done = on_alive, .data = feed};
+    const struct engine_call alive = {.method = "GET",
+                                      .path = "/_ping",
+                                      .timeout_ms = PING_TIMEOUT_MS,
+                                      .urgent = true,
+                                      .done = on_alive,
+                                      .data = feed};
 
     feed->stream = engine_stream_open(feed->runtime->loop, &feed->runtime->address, path, &calls, feed);
     if (!feed->live)
@@ -148,7 +240,7 @@ struct engine_feed *engine_feed_new(struct runtime *runtime)
     feed->runtime = runtime;
     feed->retry_ms = RETRY_FIRST_MS;
     feed->live = true; /* it has just been spoken with */
-    feed->last_ns = clock_realtime_us() * (NS_PER_SECOND / US_PER_SECOND);
+    feed->last_ns = runtime->opened_ns;
     uv_timer_init(runtime->loop, &feed->retry);
     uv_unref((uv_handle_t *)&feed->retry);
     feed->retry.data = feed;
@@ -159,6 +251,16 @@ struct engine_feed *engine_feed_new(struct runtime *runtime)
 bool engine_feed_is_live(const struct engine_feed *feed)
 {
     return feed->live;
+}
+
+int64_t engine_feed_away_ms(const struct engine_feed *feed)
+{
+    return feed->live ? 0 : clock_monotonic_ms() - feed->away_ms;
+}
+
+unsigned engine_feed_breaks(const struct engine_feed *feed)
+{
+    return feed->breaks;
 }
 
 static void on_closed(uv_handle_t *handle)

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LAST_LIST_MS 10000
+
 struct kept_container *kept_find(struct runtime *runtime, int server)
 {
     struct kept_container *kept;
@@ -23,12 +25,25 @@ struct kept_container *kept_find(struct runtime *runtime, int server)
     return NULL;
 }
 
-void kept_put(struct runtime *runtime, const struct container_state *state)
+struct kept_container *kept_find_id(struct runtime *runtime, const char *id)
+{
+    struct kept_container *kept;
+
+    LIST_FOREACH(kept, &runtime->kept, link)
+    {
+        if (strcmp(kept->state.id, id) == 0)
+            return kept;
+    }
+    return NULL;
+}
+
+struct kept_container *kept_put(struct runtime *runtime, const struct container_state *state)
 {
     struct kept_container *kept = xcalloc(1, sizeof(*kept));
 
     kept->state = *state;
     LIST_INSERT_HEAD(&runtime->kept, kept, link);
+    return kept;
 }
 
 void kept_drop(struct kept_container *kept)
@@ -80,7 +95,7 @@ int kept_list(struct runtime *runtime, struct error *err)
     return code;
 }
 
-/* --- the end of all --- */
+/* --- removing --- */
 
 static void on_removed(void *data, const struct engine_answer *answer)
 {
@@ -90,50 +105,66 @@ static void on_removed(void *data, const struct engine_answer *answer)
         log_warning("a container of %s is left: %s", runtime->instance, answer->message);
 }
 
-static void remove_container(struct engine *engine, const struct kept_container *kept,
+static void remove_container(struct engine *engine, const char *id,
                              void (*done)(void *data, const struct engine_answer *answer), void *data)
 {
     char path[CONTAINER_ID_MAX + 32];
     const struct engine_call call = {.method = "DELETE", .path = path, .done = done, .data = data};
 
-    snprintf(path, sizeof(path), "/containers/%s?force=1&v=1", kept->state.id);
+    snprintf(path, sizeof(path), "/containers/%s?force=1&v=1", id);
     engine_send(engine, &call);
 }
 
-static void remove_network(const struct runtime *runtime)
+void docker_forget(struct runtime *runtime, int server)
 {
-    cleanup_free char *path = xasprintf("/networks/%s", runtime->network_id);
-    const struct engine_call call = {.method = "DELETE", .path = path};
+    struct kept_container *kept = kept_find(runtime, server);
 
-    engine_ask(&runtime->address, &call, NULL, NULL); /* refused while another farm has containers in it */
+    if (!kept)
+        return;
+    remove_container(runtime->engine, kept->state.id, on_removed, runtime);
+    kept_drop(kept);
 }
 
+/* --- the end of all --- */
+
+/* By the Engine's own list: one whose making was never answered is in it, too. */
 void kept_remove_all(struct runtime *runtime)
 {
-    struct kept_container *kept;
+    cleanup_free char *path = list_path(runtime);
+    const struct engine_call call = {.method = "GET", .path = path, .timeout_ms = LAST_LIST_MS};
+    const cJSON *entry;
+    cJSON *list = NULL;
+    struct error err;
     uv_loop_t loop;
 
-    if (LIST_EMPTY(&runtime->kept) || uv_loop_init(&loop) < 0)
+    if (engine_ask(&runtime->address, &call, &list, &err) < 0 || uv_loop_init(&loop) < 0) {
+        log_warning("containers of the farm may be left: %s; farmd down removes them", err.message);
+        cJSON_Delete(list);
         return;
+    }
     struct engine *engine = engine_new(&loop, &runtime->address);
-    while ((kept = LIST_FIRST(&runtime->kept))) {
-        remove_container(engine, kept, on_removed, runtime);
-        kept_drop(kept);
+    cJSON_ArrayForEach(entry, list)
+    {
+        const cJSON *id = cJSON_GetObjectItemCaseSensitive(entry, "Id");
+        if (cJSON_IsString(id) && strlen(id->valuestring) < CONTAINER_ID_MAX)
+            remove_container(engine, id->valuestring, on_removed, runtime);
     }
     uv_run(&loop, UV_RUN_DEFAULT);
     engine_free(engine);
     uv_run(&loop, UV_RUN_DEFAULT);
     uv_loop_close(&loop);
-    if (*runtime->network_id)
-        remove_network(runtime);
+    cJSON_Delete(list);
+    network_remove(runtime);
 }
 
 /* --- the sweep: what was left running and nobody adopted --- */
 
 static void one_swept(struct runtime *runtime)
 {
-    if (--runtime->sweeping == 0)
-        runtime->swept(runtime->swept_data);
+    if (--runtime->sweeping > 0)
+        return;
+    runtime->swept = true;
+    runtime->on_swept(runtime->swept_data);
 }
 
 static void on_swept(void *data, const struct engine_answer *answer)
@@ -156,7 +187,7 @@ void docker_sweep(struct runtime *runtime, const struct runtime_sweep *what)
     struct kept_container *kept, *next;
     uv_idle_t *later = xmalloc(sizeof(*later)); /* `done` comes from the loop, also when there is nothing to do */
 
-    runtime->swept = what->done;
+    runtime->on_swept = what->done;
     runtime->swept_data = what->data;
     runtime->sweeping = 1;
     uv_idle_init(runtime->loop, later);
@@ -166,8 +197,59 @@ void docker_sweep(struct runtime *runtime, const struct runtime_sweep *what)
         next = LIST_NEXT(kept, link);
         if (kept->state.running) {
             runtime->sweeping++;
-            remove_container(runtime->engine, kept, on_swept, runtime);
+            remove_container(runtime->engine, kept->state.id, on_swept, runtime);
             kept_drop(kept);
         }
     }
+}
+
+/* --- the Engine is back --- */
+
+/* What has come up while nobody was told: started by somebody, or by a start whose answer was lost. */
+static void on_seen(void *data, const struct engine_answer *answer)
+{
+    struct runtime *runtime = data;
+    struct container_state state;
+    struct error err;
+
+    if (answer->code < 0 || container_parse(answer->json, &state, &err) < 0 || docker_find_run(runtime, state.id))
+        return;
+    struct kept_container *kept = kept_find_id(runtime, state.id);
+    if (!kept)
+        kept = kept_put(runtime, &state);
+    else if (state.running == kept->state.running)
+        return;
+    kept->state = state;
+    kept->state.running = false;
+    if (state.running)
+        docker_saw_start(runtime, state.id);
+}
+
+static void on_listed(void *data, const struct engine_answer *answer)
+{
+    struct runtime *runtime = data;
+    const cJSON *entry;
+
+    if (answer->code < 0)
+        return;
+    cJSON_ArrayForEach(entry, answer->json)
+    {
+        const cJSON *id = cJSON_GetObjectItemCaseSensitive(entry, "Id");
+        char path[CONTAINER_ID_MAX + 32];
+        const struct engine_call call = {.method = "GET", .path = path, .done = on_seen, .data = runtime};
+
+        if (!cJSON_IsString(id) || strlen(id->valuestring) >= CONTAINER_ID_MAX ||
+            docker_find_run(runtime, id->valuestring))
+            continue;
+        snprintf(path, sizeof(path), "/containers/%s/json", id->valuestring);
+        engine_send(runtime->engine, &call);
+    }
+}
+
+void kept_list_again(struct runtime *runtime)
+{
+    cleanup_free char *path = list_path(runtime);
+    const struct engine_call call = {.method = "GET", .path = path, .done = on_listed, .data = runtime};
+
+    engine_send(runtime->engine, &call);
 }

@@ -4,6 +4,7 @@
 #include "supervisor/runtime/docker/docker.h"
 
 #include "core/json.h"
+#include "core/memory.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -36,14 +37,14 @@ static int make_network(const struct runtime *runtime, struct error *err)
     return code;
 }
 
-/* One that was there before stays when the farm ends. */
+/* One that no farmd has made stays when the farm ends. */
 static void note_network(struct runtime *runtime, const cJSON *json)
 {
     const cJSON *id = cJSON_GetObjectItemCaseSensitive(json, "Id");
     const cJSON *owner =
         cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(json, "Labels"), CONTAINER_LABEL_INSTANCE);
 
-    if (cJSON_IsString(id) && cJSON_IsString(owner) && strcmp(owner->valuestring, runtime->instance) == 0)
+    if (cJSON_IsString(id) && cJSON_IsString(owner))
         snprintf(runtime->network_id, sizeof(runtime->network_id), "%s", id->valuestring);
 }
 
@@ -62,4 +63,25 @@ int network_ensure(struct runtime *runtime, struct error *err)
         note_network(runtime, json);
     cJSON_Delete(json);
     return code;
+}
+
+/* Those that stand still need it too, and the Engine would not say so: another farm's, or a person's. */
+static bool is_network_used(const struct runtime *runtime)
+{
+    cleanup_free char *path =
+        xasprintf("/containers/json?all=1&filters=%%7B%%22network%%22%%3A%%5B%%22%s%%22%%5D%%7D", runtime->network_id);
+    cJSON *list = NULL;
+    bool used = look(runtime, path, &list, NULL) < 0 || cJSON_GetArraySize(list) > 0;
+
+    cJSON_Delete(list);
+    return used;
+}
+
+void network_remove(const struct runtime *runtime)
+{
+    cleanup_free char *path = xasprintf("/networks/%s", runtime->network_id);
+    const struct engine_call call = {.method = "DELETE", .path = path};
+
+    if (*runtime->network_id && !is_network_used(runtime))
+        engine_ask(&runtime->address, &call, NULL, NULL);
 }

@@ -7,16 +7,20 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "http/client.h"
 #include "supervisor/runtime/process/port.h"
-#include "supervisor/runtime/process/procfs.h"
 #include "supervisor/runtime/process/slice_watch.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#define READ_MAX_MS 1000 /* for the last lines of a log after the end */
+#define CREATES_MAX 50   /* of one run, while its name is being given up by a container that is being removed */
 
 /* --- calls --- */
 
@@ -37,29 +41,36 @@ static void on_answer(void *data, const struct engine_answer *answer)
         docker_run_free(run);
 }
 
+static void send_call(struct runtime_process *run, const struct engine_call *what,
+                      void (*done)(struct runtime_process *run, const struct engine_answer *answer))
+{
+    struct run_call *call = xmalloc(sizeof(*call));
+    struct engine_call sent = *what;
+
+    *call = (struct run_call){run, done};
+    sent.done = on_answer;
+    sent.data = call;
+    run->calls++;
+    engine_send(run->runtime->engine, &sent);
+}
+
 void docker_call(struct runtime_process *run, const char *method, const char *path, const struct buffer *body,
                  void (*done)(struct runtime_process *run, const struct engine_answer *answer))
 {
-    struct run_call *call = xmalloc(sizeof(*call));
     const struct engine_call what = {
         .method = method,
         .path = path,
         .body = body ? body->data : NULL,
         .body_length = body ? body->length : 0,
-        .done = on_answer,
-        .data = call,
     };
-
-    *call = (struct run_call){run, done};
-    run->calls++;
-    engine_send(run->runtime->engine, &what);
+    send_call(run, &what, done);
 }
 
-static void call_container(struct runtime_process *run, const char *method, const char *what,
+void docker_call_container(struct runtime_process *run, const char *method, const char *what, const struct buffer *body,
                            void (*done)(struct runtime_process *run, const struct engine_answer *answer))
 {
     cleanup_free char *path = xasprintf("/containers/%s%s", run->id, what);
-    docker_call(run, method, path, NULL, done);
+    docker_call(run, method, path, body, done);
 }
 
 struct runtime_process *docker_find_run(struct runtime *runtime, const char *id)
@@ -76,9 +87,10 @@ struct runtime_process *docker_find_run(struct runtime *runtime, const char *id)
 
 void docker_run_free(struct runtime_process *run)
 {
-    engine_stream_free(run->log);
-    log_frames_free(run->frames);
+    log_follow_free(run->log);
     watched_leaf_free(run->leaf);
+    http_client_free(run->metrics);
+    free(run->counters);
     buffer_done(&run->body);
     free(run->log_path);
     free(run);
@@ -87,48 +99,96 @@ void docker_run_free(struct runtime_process *run)
 /* --- the end --- */
 
 /* The owner may start the server anew from within. */
-static void tell_end(struct runtime_process *run, const struct runtime_exit *exit)
+static void tell_end(struct runtime_process *run)
 {
     struct runtime *runtime = run->runtime;
 
     run->told = true;
     LIST_REMOVE(run, link);
+    log_follow_free(steal(&run->log));
     if (run->ended.server != 0)
-        kept_put(runtime, &run->ended);
-    runtime->events.on_exit(run->owner, exit);
+        kept_put(runtime, &run->ended)->by_hand = run->exit.by_hand;
+    runtime->events.on_exit(run->owner, &run->exit);
+    /* Somebody has started it again, before its end was even told. */
+    if (run->ended.server != 0 && run->ended.running)
+        runtime->events.on_wanted(runtime->farm, run->server, "was restarted through Docker");
     if (run->calls == 0)
         docker_run_free(run);
 }
 
-static void not_started(struct runtime_process *run, const char *why)
+void docker_run_read(struct runtime_process *run)
 {
-    struct runtime_exit exit = {.kind = RUNTIME_EXIT_CODE, .exit_code = 127, .not_started = true};
-
-    snprintf(exit.detail, sizeof(exit.detail), "%s", why);
-    tell_end(run, &exit);
+    if (run->state == RUN_READING)
+        tell_end(run);
+    else
+        log_follow_free(steal(&run->log));
 }
 
-static void ended(struct runtime_process *run, const struct container_state *state)
+/* What it wrote last belongs to this run. */
+static void ended(struct runtime_process *run, const struct runtime_exit *exit)
 {
-    struct runtime_exit exit;
+    run->exit = *exit;
+    run->state = RUN_READING;
+    run->reading_until_ms = clock_monotonic_ms() + READ_MAX_MS;
+    if (!run->log || !engine_feed_is_live(run->runtime->feed))
+        tell_end(run);
+}
 
-    container_exit(state, &exit);
-    run->ended = *state;
-    tell_end(run, &exit);
+/* `why` as a program would have said it through its pipe: with a name of the error in front. */
+static void not_started(struct runtime_process *run, const char *error, const char *why, bool unavailable)
+{
+    struct runtime_exit exit = {
+        .kind = RUNTIME_EXIT_CODE, .exit_code = 127, .not_started = true, .unavailable = unavailable};
+
+    snprintf(exit.detail, sizeof(exit.detail), "error %s %s", error, why);
+    run->exit = exit;
+    tell_end(run);
+}
+
+static void not_started_for(struct runtime_process *run, const struct engine_answer *answer)
+{
+    bool port_taken =
+        strstr(answer->message, "port is already allocated") || strstr(answer->message, "address already in use");
+
+    not_started(run, port_taken ? "EADDRINUSE" : "EIO", answer->message, answer->status == 0);
+}
+
+void docker_run_give_up(struct runtime_process *run)
+{
+    run->exit = (struct runtime_exit){.kind = RUNTIME_EXIT_UNKNOWN, .unavailable = true};
+    tell_end(run);
+}
+
+/* By somebody's hand, unless it was the Engine's: one that goes down ends its containers with the same signals, and is not
+ * there to be asked, or has broken the feed. */
+static bool is_by_hand(const struct runtime_process *run, const struct container_state *state)
+{
+    const struct engine_feed *feed = run->runtime->feed;
+
+    return run->by_hand && !state->oom_killed && engine_feed_is_live(feed) &&
+           engine_feed_breaks(feed) == run->feed_breaks;
 }
 
 static void on_end_seen(struct runtime_process *run, const struct engine_answer *answer)
 {
     struct container_state state;
+    struct runtime_exit exit = {.kind = RUNTIME_EXIT_UNKNOWN};
     struct error err;
+    bool known = answer->code == 0 && container_parse(answer->json, &state, &err) == 0;
 
-    if (answer->code < 0 || container_parse(answer->json, &state, &err) < 0) {
-        /* Removed by somebody else, or the Engine has gone: nobody knows how it ended. */
-        const struct runtime_exit exit = {.kind = RUNTIME_EXIT_UNKNOWN};
-        tell_end(run, &exit);
+    if (answer->status == 0)
+        exit.unavailable = true; /* nobody knows how it ended */
+    if (!known || state.removing) {
+        if (answer->status != 0 && run->sent == 0)
+            run->runtime->events.on_put_right(run->owner, "was removed through Docker: it is made anew");
+        ended(run, &exit);
         return;
     }
-    ended(run, &state);
+    if (!state.running)
+        container_exit(&state, &exit);
+    exit.by_hand = state.running || is_by_hand(run, &state);
+    run->ended = state;
+    ended(run, &exit);
 }
 
 void docker_run_died(struct runtime_process *run, int64_t at_ns)
@@ -141,53 +201,22 @@ void docker_run_died(struct runtime_process *run, int64_t at_ns)
     if (run->leaf)
         docker_sample(run, &run->last_sample);
     run->state = RUN_ENDING;
-    call_container(run, "GET", "/json", on_end_seen);
-}
-
-static void on_seen_again(struct runtime_process *run, const struct engine_answer *answer)
-{
-    struct container_state state;
-    struct error err;
-    bool gone = answer->status == 404;
-
-    if (run->state != RUN_RUNNING || (answer->code < 0 && !gone))
-        return;
-    /* The same container, started anew by somebody else, is no longer this run. */
-    if (gone || container_parse(answer->json, &state, &err) < 0 || !state.running || state.pid != run->pid)
-        docker_run_died(run, INT64_MAX);
-}
-
-void docker_run_look(struct runtime_process *run)
-{
-    if (run->state == RUN_RUNNING)
-        call_container(run, "GET", "/json", on_seen_again);
+    cleanup_free char *path = xasprintf("/containers/%s/json", run->id);
+    const struct engine_call look = {.method = "GET", .path = path, .urgent = run->by_hand};
+    send_call(run, &look, on_end_seen);
 }
 
 /* --- the beginning --- */
 
-static void on_log_piece(void *data, const char *piece, size_t length)
+static void on_log_end(void *data)
 {
-    struct runtime_process *run = data;
-    log_frames_feed(run->frames, piece, length);
+    docker_run_read(data);
 }
 
-static void on_log_end(void *data, int status, const char *why)
+void docker_run_log(struct runtime_process *run, int64_t since_ns)
 {
-    struct runtime_process *run = data;
-
-    (void)status;
-    (void)why;
-    engine_stream_free(steal(&run->log));
-}
-
-static void follow_log(struct runtime_process *run, int64_t since_ns)
-{
-    static const struct engine_stream_calls calls = {on_log_piece, on_log_end};
-    cleanup_free char *path = xasprintf("/containers/%s/logs?follow=1&stdout=1&stderr=1&since=%lld.%09lld", run->id,
-                                        (long long)(since_ns / NS_PER_SECOND), (long long)(since_ns % NS_PER_SECOND));
-
-    run->frames = log_frames_open(run->log_path);
-    run->log = engine_stream_open(run->runtime->loop, &run->runtime->address, path, &calls, run);
+    log_follow_free(run->log);
+    run->log = log_follow_begin(run->runtime, run->id, run->log_path, since_ns, on_log_end, run);
 }
 
 static void watch(struct runtime_process *run, const struct container_state *state)
@@ -196,33 +225,38 @@ static void watch(struct runtime_process *run, const struct container_state *sta
 
     run->state = RUN_RUNNING;
     run->pid = state->pid;
-    run->start_time = procfs_start_time(state->pid);
     run->started_ns = engine_time_ns(state->started_at);
-    if (watched_leaf_open(state->pid, &run->leaf, &err) == 0)
+    run->paused = run->paused_wanted = state->paused;
+    if (watched_leaf_open(state->pid, state->id, &run->leaf, &err) == 0)
         run->leaf->asked = run->limits;
     else
-        log_debug("%s has no statistics: %s", run->name, err.message);
+        log_debug("%s has no statistics but the Engine's: %s", run->name, err.message);
 }
 
 static void on_looked(struct runtime_process *run, const struct engine_answer *answer)
 {
     struct container_state state;
+    struct runtime_exit exit;
     struct error err;
 
-    if (answer->code < 0 || container_parse(answer->json, &state, &err) < 0) {
-        not_started(run, answer->code < 0 ? answer->message : err.message);
+    if (answer->code < 0) {
+        not_started_for(run, answer);
         return;
     }
+    if (container_parse(answer->json, &state, &err) < 0) {
+        not_started(run, "EPROTO", err.message, false);
+        return;
+    }
+    docker_run_log(run, run->asked_ns);
     if (!state.running) {
-        ended(run, &state);
+        container_exit(&state, &exit);
+        run->ended = state;
+        ended(run, &exit);
         return;
     }
     watch(run, &state);
-    follow_log(run, run->started_ns);
-    if (run->killed)
-        docker_kill(run, NULL);
-    else if (run->signalled)
-        docker_signal(run, run->signal, NULL);
+    run->runtime->events.on_begun(run->owner);
+    docker_control(run);
     if (run->died_ns >= run->started_ns)
         docker_run_died(run, run->died_ns);
 }
@@ -230,69 +264,111 @@ static void on_looked(struct runtime_process *run, const struct engine_answer *a
 static void on_started(struct runtime_process *run, const struct engine_answer *answer)
 {
     if (answer->code < 0) {
-        not_started(run, answer->message);
+        not_started_for(run, answer);
         return;
     }
     run->state = RUN_LOOKING;
-    call_container(run, "GET", "/json", on_looked);
+    docker_call_container(run, "GET", "/json", NULL, on_looked);
 }
 
+/* A stop that came meanwhile is not run into first. */
 static void begin(struct runtime_process *run)
 {
+    if (run->signals != 0) {
+        run->state = RUN_ENDING;
+        docker_call_container(run, "GET", "/json", NULL, on_end_seen);
+        return;
+    }
     run->state = RUN_STARTING;
-    call_container(run, "POST", "/start", on_started);
+    run->asked_ns = clock_realtime_us() * (NS_PER_SECOND / US_PER_SECOND);
+    docker_call_container(run, "POST", "/start", NULL, on_started);
+}
+
+/* --- its container --- */
+
+static void on_removed(struct runtime_process *run, const struct engine_answer *answer)
+{
+    /* 409: somebody is removing it already. */
+    if (answer->code < 0 && answer->status != 404 && answer->status != 409) {
+        not_started_for(run, answer);
+        return;
+    }
+    run->id[0] = '\0';
+    docker_run_create(run);
+}
+
+/* The container of the last run, when it is still what is wanted; a start of one that runs already is none. */
+static void begin_with(struct runtime_process *run, const struct container_state *state)
+{
+    snprintf(run->id, sizeof(run->id), "%s", state->id);
+    if (state->spec_hash == run->spec_hash && !state->paused && container_has_limits(state, &run->limits)) {
+        begin(run);
+        return;
+    }
+    run->state = RUN_REMOVING;
+    docker_call_container(run, "DELETE", "?force=1&v=1", NULL, on_removed);
+}
+
+/* Nobody else's container is ever touched. */
+static void name_is_taken(struct runtime_process *run, const struct container_state *state)
+{
+    char why[ERROR_MESSAGE_MAX];
+
+    if (*state->instance)
+        snprintf(why, sizeof(why), "the container %s is another farm's (%s); fix: end that one, or: docker rm -f %s",
+                 run->name, state->instance, run->name);
+    else
+        snprintf(why, sizeof(why),
+                 "a container of that name (%.12s, of image %.40s) is not this farm's; fix: docker rename %s OTHER",
+                 state->id, state->image, run->name);
+    not_started(run, "EEXIST", why, false);
+}
+
+static void on_name_found(struct runtime_process *run, const struct engine_answer *answer)
+{
+    struct container_state state;
+    struct error err;
+
+    if (answer->status == 404) {
+        docker_run_create(run);
+    } else if (answer->code < 0) {
+        not_started_for(run, answer);
+    } else if (container_parse(answer->json, &state, &err) < 0) {
+        not_started(run, "EPROTO", err.message, false);
+    } else if (state.removing) {
+        run->state = RUN_WAITING; /* the tick creates it when the name may be free */
+    } else if (strcmp(state.instance, run->runtime->instance) == 0 && state.server == run->server) {
+        begin_with(run, &state);
+    } else {
+        name_is_taken(run, &state);
+    }
 }
 
 static void on_created(struct runtime_process *run, const struct engine_answer *answer)
 {
     const cJSON *id = cJSON_GetObjectItemCaseSensitive(answer->json, "Id");
-    char why[ERROR_MESSAGE_MAX];
 
     if (answer->code == 0 && cJSON_IsString(id) && strlen(id->valuestring) < sizeof(run->id)) {
         snprintf(run->id, sizeof(run->id), "%s", id->valuestring);
         begin(run);
-        return;
+    } else if (answer->status == 409 && run->creates < CREATES_MAX) {
+        cleanup_free char *path = xasprintf("/containers/%s/json", run->name);
+        run->state = RUN_FINDING;
+        docker_call(run, "GET", path, NULL, on_name_found);
+    } else if (answer->code < 0) {
+        not_started_for(run, answer);
+    } else {
+        not_started(run, "EPROTO", "the Docker Engine gave it no id", false);
     }
-    if (answer->status == 409)
-        snprintf(why, sizeof(why), "a container that is not of this farm has its name; fix: docker rm -f %s",
-                 run->name);
-    else
-        snprintf(why, sizeof(why), "%s", answer->code < 0 ? answer->message : "the Docker Engine gave it no id");
-    not_started(run, why);
 }
 
-static void create(struct runtime_process *run)
+void docker_run_create(struct runtime_process *run)
 {
     cleanup_free char *path = xasprintf("/containers/create?name=%s", run->name);
 
     run->state = RUN_CREATING;
+    run->creates++;
     docker_call(run, "POST", path, &run->body, on_created);
-}
-
-static void on_removed(struct runtime_process *run, const struct engine_answer *answer)
-{
-    if (answer->code < 0 && answer->status != 404) {
-        not_started(run, answer->message);
-        return;
-    }
-    run->id[0] = '\0';
-    create(run);
-}
-
-/* The container of the last run, when it is still what is wanted. */
-static void begin_with(struct runtime_process *run, struct kept_container *kept)
-{
-    bool fits = kept->state.spec_hash == run->spec_hash && !kept->state.running &&
-                limits_equal(&kept->state.limits, &run->limits);
-
-    snprintf(run->id, sizeof(run->id), "%s", kept->state.id);
-    kept_drop(kept);
-    if (fits) {
-        begin(run);
-        return;
-    }
-    run->state = RUN_REMOVING;
-    call_container(run, "DELETE", "?force=1", on_removed);
 }
 
 static struct runtime_process *run_new(struct runtime *runtime, const char *name, int server, const char *log_path,
@@ -312,21 +388,27 @@ static struct runtime_process *run_new(struct runtime *runtime, const char *name
 int docker_start(struct runtime *runtime, const struct runtime_spec *spec, void *owner,
                  struct runtime_process **process, struct error *err)
 {
+    const char *image = spec->image ? spec->image : runtime->image;
     struct kept_container *kept = kept_find(runtime, spec->id);
-    int rc = port_check(spec->port, err);
+    int rc = docker_available(runtime, err);
 
+    if (rc == 0 && (!kept || !kept->state.running)) /* that one has the port itself */
+        rc = port_check(spec->port, err);
     if (rc != 0)
         return rc;
-    if (!engine_feed_is_live(runtime->feed))
-        return error_set(err, ENOTCONN, "the Docker Engine at %s does not answer", runtime->address.socket);
     struct runtime_process *run = run_new(runtime, spec->name, spec->id, spec->log_path, owner);
     run->limits = spec->limits;
-    run->spec_hash = container_hash(spec, runtime->image);
-    container_compose(spec, runtime->instance, runtime->image, run->spec_hash, &run->body);
-    if (kept)
-        begin_with(run, kept);
-    else
-        create(run);
+    run->port = spec->port;
+    run->is_worker = !spec->image;
+    run->spec_hash = container_hash(spec, image);
+    container_compose(spec, runtime->instance, image, run->spec_hash, &run->body);
+    if (kept) {
+        const struct container_state state = kept->state;
+        kept_drop(kept);
+        begin_with(run, &state);
+    } else {
+        docker_run_create(run);
+    }
     *process = run;
     return 0;
 }
@@ -334,14 +416,19 @@ int docker_start(struct runtime *runtime, const struct runtime_spec *spec, void 
 /* --- of an earlier farmd --- */
 
 /* What it wrote since the log was last written to. */
-static int64_t log_end_ns(const char *path, int64_t fallback_ns)
+int64_t docker_log_end_ns(const struct runtime_process *run)
 {
     struct stat status;
 
-    if (stat(path, &status) < 0)
-        return fallback_ns;
+    if (stat(run->log_path, &status) < 0)
+        return run->started_ns;
     int64_t at_ns = (int64_t)status.st_mtim.tv_sec * NS_PER_SECOND + status.st_mtim.tv_nsec + 1;
-    return at_ns > fallback_ns ? at_ns : fallback_ns;
+    return at_ns > run->started_ns ? at_ns : run->started_ns;
+}
+
+uint64_t docker_start_time(const struct container_state *state)
+{
+    return (uint64_t)(engine_time_ns(state->started_at) / (NS_PER_SECOND / 100));
 }
 
 static struct kept_container *find_by_name(struct runtime *runtime, const char *name)
@@ -363,7 +450,7 @@ int docker_adopt(struct runtime *runtime, const struct runtime_adoption *adoptio
     struct kept_container *kept = find_by_name(runtime, leftover->name);
 
     *adopted = (struct runtime_adopted){0};
-    if (!kept || !kept->state.running || kept->state.pid != leftover->pid) {
+    if (!kept || !kept->state.running || docker_start_time(&kept->state) != leftover->start_time) {
         adopted->oom_kills = kept && kept->state.oom_killed;
         return error_set(err, ESRCH, "%s (pid %d) is gone", leftover->name, (int)leftover->pid);
     }
@@ -371,12 +458,14 @@ int docker_adopt(struct runtime *runtime, const struct runtime_adoption *adoptio
     kept_drop(kept);
     struct runtime_process *run = run_new(runtime, leftover->name, state.server, leftover->log_path, owner);
     snprintf(run->id, sizeof(run->id), "%s", state.id);
-    run->limits = state.limits;
+    run->limits = adoption->limits;
+    run->limits_differ = !container_has_limits(&state, &run->limits);
+    run->port = state.port;
+    run->is_worker = adoption->has_counters;
     run->spec_hash = state.spec_hash;
     watch(run, &state);
-    follow_log(run, log_end_ns(run->log_path, run->started_ns));
-    if (!limits_equal(&state.limits, &adoption->limits))
-        docker_set_limits(run, &adoption->limits, NULL);
+    docker_run_log(run, docker_log_end_ns(run));
+    docker_control(run);
     adopted->paused = state.paused;
     *process = run;
     return 0;

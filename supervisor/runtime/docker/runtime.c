@@ -3,8 +3,8 @@
  */
 #include "supervisor/runtime/docker/docker.h"
 
+#include "core/clock.h"
 #include "core/memory.h"
-#include "supervisor/runtime/process/port_holder.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -76,30 +76,39 @@ static int open_runtime(struct runtime **result, const struct runtime_options *o
     runtime->loop = options->loop;
     runtime->events = options->events;
     runtime->farm = options->farm;
+    runtime->opened_ns = clock_realtime_us() * (NS_PER_SECOND / US_PER_SECOND);
     LIST_INIT(&runtime->kept);
     LIST_INIT(&runtime->runs);
     snprintf(runtime->instance, sizeof(runtime->instance), "%s", options->instance);
     int code = make_ready(runtime, options, err);
     if (code < 0) {
+        if (LIST_EMPTY(&runtime->kept))
+            network_remove(runtime);
         forget_kept(runtime);
         free(runtime);
         return code;
     }
     runtime->engine = engine_new(runtime->loop, &runtime->address);
     runtime->feed = engine_feed_new(runtime);
+    docker_tick_begin(runtime);
     *result = runtime;
     return 0;
 }
 
 /* Runs that are left have an owner that is gone: farmd hands over, or has given up. */
+static void on_tick_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+/* What an earlier farmd has left is not this one's to remove before the sweep: it may have to go on. */
 static void close_runtime(struct runtime *runtime)
 {
     struct runtime_process *run;
-    bool all_ended;
 
     if (!runtime)
         return;
-    all_ended = LIST_EMPTY(&runtime->runs);
+    bool all_ended = LIST_EMPTY(&runtime->runs) && runtime->swept;
     engine_feed_free(runtime->feed);
     engine_free(runtime->engine);
     while ((run = LIST_FIRST(&runtime->runs))) {
@@ -108,8 +117,19 @@ static void close_runtime(struct runtime *runtime)
     }
     if (all_ended)
         kept_remove_all(runtime);
+    else if (LIST_EMPTY(&runtime->kept))
+        network_remove(runtime);
     forget_kept(runtime);
-    free(runtime);
+    uv_close((uv_handle_t *)&runtime->tick, on_tick_closed);
+}
+
+int docker_available(const struct runtime *runtime, struct error *err)
+{
+    if (engine_feed_is_live(runtime->feed))
+        return 0;
+    return error_set(err, ENOTCONN,
+                     "the Docker Engine at %s does not answer; what runs may go on, and farmd goes on when it is back",
+                     runtime->address.socket);
 }
 
 static const char *enforcement(const struct runtime *runtime)
@@ -141,16 +161,10 @@ static bool ending(const struct runtime *runtime)
 
     LIST_FOREACH(run, &runtime->runs, link)
     {
-        if (run->state == RUN_ENDING)
+        if (run->state == RUN_ENDING || run->state == RUN_READING)
             return true;
     }
     return false;
-}
-
-static void port_holder(struct runtime *runtime, uint16_t port, void (*tell)(const char *holder, void *data),
-                        void *data)
-{
-    process_port_holder(runtime->loop, port, tell, data);
 }
 
 static pid_t pid(const struct runtime_process *run)
@@ -160,18 +174,22 @@ static pid_t pid(const struct runtime_process *run)
 
 static uint64_t start_time(const struct runtime_process *run)
 {
-    return run->start_time;
+    return run->state == RUN_RUNNING ? (uint64_t)(run->started_ns / (NS_PER_SECOND / 100)) : 0;
 }
 
-/* They lie in the container, where nobody maps them. */
 static const struct counters *counters(const struct runtime_process *run)
 {
-    (void)run;
-    return NULL;
+    return run->counters;
+}
+
+static int64_t counters_at_ns(const struct runtime_process *run)
+{
+    return run->counters_at_ns;
 }
 
 const struct runtime_ops runtime_docker_ops = {
     .kind = "docker",
+    .begins_later = true,
     .open = open_runtime,
     .close = close_runtime,
     .enforcement = enforcement,
@@ -181,8 +199,10 @@ const struct runtime_ops runtime_docker_ops = {
     .sweep = docker_sweep,
     .places = places,
     .start = docker_start,
-    .port_holder = port_holder,
-    .port_holder_known = process_port_holder_known,
+    .available = docker_available,
+    .forget = docker_forget,
+    .port_holder = docker_port_holder,
+    .port_holder_known = docker_port_holder_known,
     .ending = ending,
     .pid = pid,
     .signal = docker_signal,
@@ -194,5 +214,6 @@ const struct runtime_ops runtime_docker_ops = {
     .sample = docker_sample,
     .pressure = docker_pressure,
     .counters = counters,
+    .counters_at_ns = counters_at_ns,
     .start_time = start_time,
 };

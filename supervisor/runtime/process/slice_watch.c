@@ -71,7 +71,7 @@ static void find_hierarchies(struct leaf *leaf, const char *cgroups, const char 
     }
 }
 
-int watched_leaf_open(pid_t pid, struct leaf **result, struct error *err)
+int watched_leaf_open(pid_t pid, const char *name, struct leaf **result, struct error *err)
 {
     cleanup_free char *cgroups = xmalloc(TEXT_MAX);
     cleanup_free char *mountinfo = xmalloc(TEXT_MAX);
@@ -87,7 +87,8 @@ int watched_leaf_open(pid_t pid, struct leaf **result, struct error *err)
     leaf->pid = pid;
     leaf->pidfd = -1;
     find_hierarchies(leaf, cgroups, mountinfo);
-    if (!leaf->slice->hierarchies[CONTROLLER_MEMORY].usable && !leaf->slice->hierarchies[CONTROLLER_CPU].usable) {
+    bool usable = leaf->slice->hierarchies[CONTROLLER_MEMORY].usable || leaf->slice->hierarchies[CONTROLLER_CPU].usable;
+    if (!usable || !strstr(leaf->name, name)) {
         watched_leaf_free(leaf);
         return error_set(err, ENOTSUP, "the cgroups of process %d cannot be seen from here", (int)pid);
     }

@@ -7,9 +7,10 @@
 
 #include "supervisor/runtime/process/slice.h"
 
-/* A slice and a leaf as slice.h has them, for leaf_sample, leaf_limits, leaf_pressure and leaf_oom_kills. -ESRCH: the
+/* `name` is part of what the leaf is called, or the process is not the one that was meant: a number of another PID namespace.
+ * A slice and a leaf as slice.h has them, for leaf_sample, leaf_limits, leaf_pressure and leaf_oom_kills. -ESRCH: the
  * process is gone; -ENOTSUP: its cgroups cannot be seen from here. Both go with watched_leaf_free. */
-int watched_leaf_open(pid_t pid, struct leaf **leaf, struct error *err);
+int watched_leaf_open(pid_t pid, const char *name, struct leaf **leaf, struct error *err);
 void watched_leaf_free(struct leaf *leaf); /* NULL is fine */
 
 #endif

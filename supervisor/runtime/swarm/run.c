@@ -245,7 +245,7 @@ static void open_way(struct runtime_process *run)
     struct error err;
 
     if (is_here(run)) {
-        if (watched_leaf_open(run->task.pid, &run->leaf, &err) < 0)
+        if (watched_leaf_open(run->task.pid, run->task.container, &run->leaf, &err) < 0)
             log_debug("%s has no statistics: %s", run->name, err.message);
         else
             service_limits(run->service->spec, &run->leaf->asked);
@@ -290,10 +290,13 @@ static void listed_while_waiting(struct runtime_process *run)
             task_vanished(run, "");
     } else if (strcmp(live->id, run->task.id) == 0) {
         run->task = *live;
-        if (strcmp(live->state, "running") == 0 && (live->pid > 0 || !is_here(run)))
+        if (strcmp(live->state, "running") == 0 && (live->pid > 0 || !is_here(run))) {
             begin_running(run, engine_time_ns(live->created_at));
-        else
+            if (!run->adopted)
+                run->runtime->events.on_begun(run->owner);
+        } else {
             look_whether_stuck(run);
+        }
     } else {
         ask_how_it_ended(run);
     }
@@ -365,7 +368,7 @@ int swarm_start(struct runtime *runtime, const struct runtime_spec *spec, void *
         return code;
     if (!swarm_watch_is_live(runtime->watch))
         return error_set(err, ENOTCONN, "the Docker Engine at %s does not answer", runtime->address.socket);
-    cJSON *wanted = service_compose(spec, &policy, runtime->instance, runtime->image);
+    cJSON *wanted = service_compose(spec, &policy, runtime->instance, spec->image ? spec->image : runtime->image);
     bool attach = service && goes_on(service, wanted, &spec->limits);
     if (!attach && (code = port_check(spec->port, err)) < 0) {
         cJSON_Delete(wanted);
@@ -425,6 +428,7 @@ int swarm_adopt(struct runtime *runtime, const struct runtime_adoption *adoption
     struct runtime_process *run =
         run_new(service, leftover->name, service_published_port(service->spec), leftover->log_path, owner);
     run->task = service->live;
+    run->adopted = true;
     if (strcmp(run->task.state, "running") == 0)
         begin_running(run, log_end_ns(run->log_path, engine_time_ns(run->task.changed_at)));
     adopted->starting = run->state != RUN_RUNNING;

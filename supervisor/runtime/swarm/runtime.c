@@ -193,6 +193,13 @@ static void forget(struct runtime *runtime, int server)
 
 /* --- the vtable --- */
 
+static int available(const struct runtime *runtime, struct error *err)
+{
+    if (swarm_watch_is_live(runtime->watch))
+        return 0;
+    return error_set(err, ENOTCONN, "the Docker Engine at %s does not answer", runtime->address.socket);
+}
+
 static const char *enforcement(const struct runtime *runtime)
 {
     return runtime->enforcement;
@@ -256,11 +263,13 @@ static const char *node(const struct runtime_process *run)
 
 const struct runtime_ops runtime_swarm_ops = {
     .kind = "swarm",
+    .begins_later = true,
     .finds_servers = true,
     .no_kill = "Swarm cannot send a signal to a task; stop or restart it",
     .no_pause = "Swarm cannot freeze a task; stop it",
     .accepts = swarm_accepts,
     .open = open_runtime,
+    .available = available,
     .close = close_runtime,
     .enforcement = enforcement,
     .enforced = enforced,

@@ -75,7 +75,7 @@ struct runtime_process {
     int64_t started_ns;          /* real time of its container's start; 0: not yet */
     unsigned stuck;              /* listings in a row in which it could not be placed */
     unsigned alone;              /* and in which its task was unwanted and no other one there */
-    bool asking, stopping, killed, told;
+    bool asking, stopping, killed, told, adopted;
     struct leaf *leaf;   /* NULL: its cgroup is not seen from here */
     struct relay *relay; /* NULL: the task is on this node, or not there yet */
     struct engine_stream *log;

@@ -180,13 +180,16 @@ static void on_tasks(void *data, const struct engine_answer *answer)
         lost(watch, answer->message);
         return;
     }
-    if (!watch->live)
-        log_info("Swarm answers again at %s", watch->runtime->address.socket);
+    bool was_away = !watch->live;
     watch->live = true;
     if (!watch->events)
         open_events(watch);
     take_tasks(watch->runtime, answer->json);
     tell_runs(watch->runtime);
+    if (was_away) {
+        log_info("Swarm answers again at %s", watch->runtime->address.socket);
+        watch->runtime->events.on_available(watch->runtime->farm);
+    }
     watch->least_ms = (clock_monotonic_ns() - began_ns) / NS_PER_MS * SHARE;
     list_later(watch, watch->again ? SOON_MS : is_busy(watch->runtime) ? BUSY_MS : CALM_MS);
 }
