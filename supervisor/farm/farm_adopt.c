@@ -227,8 +227,8 @@ static void take_up(struct taking_up *taking, struct server *server, uint16_t po
     }
     server_set_port(server, port);
     if (taking->farm->ops->finds_servers) {
-        bool is_down = server->lifecycle.state == SERVER_FAILED || code == -ECANCELED ||
-                       (was && was->wanted == STATE_STOPPED);
+        bool is_down =
+            server->lifecycle.state == SERVER_FAILED || code == -ECANCELED || (was && was->wanted == STATE_STOPPED);
         if (!is_down)
             farm_start_server(taking->farm, server);
         return;

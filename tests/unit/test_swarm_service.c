@@ -22,7 +22,8 @@ static struct runtime_spec some_spec(void)
         .port = 8007,
         .envp = environment,
         .log_path = "/dev/null",
-        .limits = {.cpu = 0.5, .memory = 256 << 20, .cpu_reservation = 0.1, .memory_reservation = 128 << 20, .pids = 128},
+        .limits =
+            {.cpu = 0.5, .memory = 256 << 20, .cpu_reservation = 0.1, .memory_reservation = 128 << 20, .pids = 128},
         .stop_grace_ms = 12000,
         .restart = RESTART_ALWAYS,
         .restart_profile = RESTART_PROFILE_SWARM,
@@ -117,7 +118,8 @@ static void labels_tell_whose_it_is_on_the_service_and_its_tasks(void **state)
     struct error err;
 
     assert_string_equal(
-        cJSON_GetObjectItemCaseSensitive(at(service, "TaskTemplate.ContainerSpec.Labels"), "farmd.instance")->valuestring,
+        cJSON_GetObjectItemCaseSensitive(at(service, "TaskTemplate.ContainerSpec.Labels"), "farmd.instance")
+            ->valuestring,
         "farm-1");
     assert_int_equal(service_fingerprint(service), 0xabcdef);
     assert_int_equal(service_noted_hash(service) != 0, 1);

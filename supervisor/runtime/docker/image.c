@@ -132,8 +132,7 @@ int image_ensure(const struct engine_address *address, char image[DOCKER_IMAGE_M
 
     if (code < 0)
         return code;
-    snprintf(image, DOCKER_IMAGE_MAX, "farm-worker:" FARMD_VERSION "-%08" PRIx32,
-             (uint32_t)digest(&program));
+    snprintf(image, DOCKER_IMAGE_MAX, "farm-worker:" FARMD_VERSION "-%08" PRIx32, (uint32_t)digest(&program));
     cleanup_free char *path = xasprintf("/images/%s/json", image);
     code = exists(address, path, err);
     if (code == -ENOENT)

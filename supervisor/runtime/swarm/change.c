@@ -58,7 +58,7 @@ void swarm_service_free(struct swarm_service *service)
 }
 
 static void send_call(struct swarm_service *service, const char *method, const char *path, char *body,
-                 void (*done)(void *data, const struct engine_answer *answer))
+                      void (*done)(void *data, const struct engine_answer *answer))
 {
     const struct engine_call call = {
         .method = method,
@@ -189,7 +189,7 @@ static void on_version(void *data, const struct engine_answer *answer)
     const cJSON *version = cJSON_GetObjectItemCaseSensitive(answer->json, "Version");
     const cJSON *index = cJSON_GetObjectItemCaseSensitive(version, "Index");
 
-    service->changed = false; /* what goes out now has all of it */
+    service->changed = false;    /* what goes out now has all of it */
     if (answer->status == 404) { /* removed by somebody else */
         service->id[0] = '\0';
         create(service);

@@ -231,9 +231,8 @@ static void on_log_end(void *data, int status, const char *why)
 static void follow_log(struct runtime_process *run, int64_t since_ns)
 {
     static const struct engine_stream_calls calls = {on_log_piece, on_log_end};
-    cleanup_free char *path =
-        xasprintf("/tasks/%s/logs?follow=1&stdout=1&stderr=1&since=%lld.%09lld", run->task.id,
-                  (long long)(since_ns / NS_PER_SECOND), (long long)(since_ns % NS_PER_SECOND));
+    cleanup_free char *path = xasprintf("/tasks/%s/logs?follow=1&stdout=1&stderr=1&since=%lld.%09lld", run->task.id,
+                                        (long long)(since_ns / NS_PER_SECOND), (long long)(since_ns % NS_PER_SECOND));
 
     run->frames = log_frames_open(run->log_path);
     run->log = engine_stream_open(run->runtime->loop, &run->runtime->address, path, &calls, run);
@@ -265,8 +264,8 @@ static void begin_running(struct runtime_process *run, int64_t log_since_ns)
 /* The first word on why no node has taken it, as often as Swarm says so. */
 static void look_whether_stuck(struct runtime_process *run)
 {
-    struct runtime_exit exit = {.kind = RUNTIME_EXIT_CODE, .exit_code = 127, .not_started = true,
-                                .follow_up = RUNTIME_RESTARTS_IT};
+    struct runtime_exit exit = {
+        .kind = RUNTIME_EXIT_CODE, .exit_code = 127, .not_started = true, .follow_up = RUNTIME_RESTARTS_IT};
 
     if (strcmp(run->task.state, "pending") != 0 || run->task.error[0] == '\0') {
         run->stuck = 0;

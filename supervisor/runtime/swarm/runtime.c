@@ -34,10 +34,11 @@ static int check_manager(struct runtime *runtime, const cJSON *info, struct erro
     if (cJSON_IsTrue(member(swarm, "ControlAvailable")))
         return 0;
     if (strcmp(state, "active") == 0)
-        return error_set(err, ENOTSUP,
-                         "the Docker Engine at %s is a worker of a Swarm, and only a manager can be asked for services\n"
-                         "  fix: run farmd on a manager, or make this node one: docker node promote %s (on a manager)",
-                         runtime->address.socket, text_of(info, "Name"));
+        return error_set(
+            err, ENOTSUP,
+            "the Docker Engine at %s is a worker of a Swarm, and only a manager can be asked for services\n"
+            "  fix: run farmd on a manager, or make this node one: docker node promote %s (on a manager)",
+            runtime->address.socket, text_of(info, "Name"));
     return error_set(err, ENOTSUP,
                      "the Docker Engine at %s is not part of a Swarm (%s)\n"
                      "  fix: docker swarm init; on further machines: docker swarm join, as that says",

@@ -34,7 +34,8 @@ uint64_t service_hash(const struct cJSON *spec);
 void service_set_replicas(struct cJSON *spec, unsigned replicas);
 void service_set_limits(struct cJSON *spec, const struct limits *limits);
 void service_force(struct cJSON *spec); /* the next update replaces the task even if nothing else changed */
-void service_force_after(struct cJSON *spec, const struct cJSON *earlier); /* likewise, with the count of an earlier one */
+void service_force_after(struct cJSON *spec,
+                         const struct cJSON *earlier); /* likewise, with the count of an earlier one */
 
 /* Reading one. */
 unsigned service_replicas(const struct cJSON *spec);

@@ -23,13 +23,13 @@ struct swarm_watch;
 struct swarm_service {
     struct runtime *runtime;
     int server;
-    char id[SWARM_ID_MAX];      /* "" until it is created */
-    struct cJSON *spec;         /* as it is to be */
-    bool submitting;            /* a change is under way … */
-    bool changed;               /* … and another one is to follow */
-    bool leaving;               /* to be removed */
-    unsigned tries;             /* of this change that came out of sequence */
-    struct task_state live;     /* the newest task that Swarm wants to run, by the last listing; id "": none */
+    char id[SWARM_ID_MAX];       /* "" until it is created */
+    struct cJSON *spec;          /* as it is to be */
+    bool submitting;             /* a change is under way … */
+    bool changed;                /* … and another one is to follow */
+    bool leaving;                /* to be removed */
+    unsigned tries;              /* of this change that came out of sequence */
+    struct task_state live;      /* the newest task that Swarm wants to run, by the last listing; id "": none */
     struct runtime_process *run; /* NULL: none */
     LIST_ENTRY(swarm_service) link;
 };
@@ -70,7 +70,7 @@ struct runtime_process {
     char name[SWARM_NAME_MAX];
     uint16_t port;
     char *log_path;
-    struct task_state task; /* id "": none yet */
+    struct task_state task;      /* id "": none yet */
     char not_task[SWARM_ID_MAX]; /* that of the run before, which a late listing may still have */
     int64_t started_ns;          /* real time of its container's start; 0: not yet */
     unsigned stuck;              /* listings in a row in which it could not be placed */
@@ -98,7 +98,7 @@ int swarm_start(struct runtime *runtime, const struct runtime_spec *spec, void *
                 struct error *err);
 int swarm_adopt(struct runtime *runtime, const struct runtime_adoption *adoption, void *owner,
                 struct runtime_adopted *adopted, struct runtime_process **process, struct error *err);
-void swarm_run_listed(struct runtime_process *run);                    /* service->live is new */
+void swarm_run_listed(struct runtime_process *run);                     /* service->live is new */
 void swarm_run_failed(struct runtime_process *run, const char *reason); /* the Engine refuses its service */
 void swarm_run_free(struct runtime_process *run);
 const struct node_state *swarm_node(const struct runtime *runtime, const char *id); /* NULL: unknown */

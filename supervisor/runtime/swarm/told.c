@@ -107,10 +107,13 @@ void task_exit(const struct task_state *state, struct runtime_exit *exit)
     bool by_signal = ran && state->exit_code > SIGNAL_OFFSET && state->exit_code <= SIGNAL_OFFSET + SIGNAL_MAX;
 
     *exit = (struct runtime_exit){
-        .kind = by_signal ? RUNTIME_EXIT_SIGNAL : ran ? RUNTIME_EXIT_CODE : RUNTIME_EXIT_UNKNOWN,
+        .kind = by_signal ? RUNTIME_EXIT_SIGNAL
+                : ran     ? RUNTIME_EXIT_CODE
+                          : RUNTIME_EXIT_UNKNOWN,
         .exit_code = ran && !by_signal ? state->exit_code : 0,
         .signal = by_signal ? state->exit_code - SIGNAL_OFFSET : 0,
-        .not_started = strcmp(state->state, "rejected") == 0 || (strcmp(state->state, "failed") == 0 && tells_more(state)),
+        .not_started =
+            strcmp(state->state, "rejected") == 0 || (strcmp(state->state, "failed") == 0 && tells_more(state)),
         /* Taken back by an update or by Swarm itself, when it still ran. */
         .replaced = strcmp(state->state, "shutdown") == 0,
     };

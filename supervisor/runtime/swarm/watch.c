@@ -91,8 +91,7 @@ static void take_services(struct runtime *runtime, const cJSON *list)
     {
         if (service_parse(entry, &state, NULL) < 0 || state.server == 0)
             continue;
-        struct swarm_service *service =
-            swarm_service_new(runtime, state.server, cJSON_Duplicate(state.spec, true));
+        struct swarm_service *service = swarm_service_new(runtime, state.server, cJSON_Duplicate(state.spec, true));
         snprintf(service->id, sizeof(service->id), "%s", state.id);
     }
 }
