@@ -126,7 +126,7 @@ WEB_SOURCES := $(sort $(shell find web -name node_modules -prune -o -name dist -
 
 # ---- targets --------------------------------------------------------------------------------------------------------
 .PHONY: all build deps run test test-unit test-integration bench bench-load lint check-layers format check-format install \
-        uninstall clean docs help tests unit-tests lint-files objects test-swarm test-k8s test-vm vm-shell vm-programs web web-built web-if-possible
+        uninstall clean docs help tests unit-tests lint-files objects test-vm test-docker test-swarm test-k8s bench-docker vm-shell vm-programs web web-built web-if-possible
 all: build
 
 build: $(PROGRAMS) ## build farmd and farm-worker (the default)
@@ -220,6 +220,17 @@ test-vm: ## run the tests in a virtual machine, on the hosts that this one is no
 	@.ci/install-deps build test vm
 	@$(MAKE) --no-print-directory vm-programs
 	@BUILD_DIR='$(OUT)' $(PYTHON) tests/vm/run test $(TESTS) $(BOOTS)
+
+# A private dockerd, with nothing of the machine's own: the tests of containers, run against the real thing. Needs root.
+test-docker: ## run the tests of containers against a real Docker Engine of their own
+	@.ci/install-deps build test docker
+	@$(MAKE) --no-print-directory $(JOBS) tests
+	@$(RUN_TESTS) docker
+
+bench-docker: ## measure farms of containers against the floor of the Engine itself
+	@.ci/install-deps build test docker
+	@$(MAKE) --no-print-directory $(JOBS) build
+	@BUILD_DIR='$(OUT)' $(PYTHON) tests/bench/bench_docker.py $(ARGS)
 
 vm-shell: ## boot the same machine to a prompt (BOOTS=hybrid: as that host)
 	@.ci/install-deps build test vm

@@ -77,7 +77,7 @@ const struct cli_verb verb_export = {
                  .words = "compose k8s nginx haproxy env"},
     .takes_settings = true,
     .flag_sets = {flags},
-    .summary = "the farm as compose file, Kubernetes manifests, nginx or haproxy configuration, or .env file",
+    .summary = "the farm for compose, Kubernetes, nginx or haproxy, or as .env file",
     .details =
         "Made of the settings (farm.yaml, environment, flags); no farm has to run. compose: a service for each server "
         "with its limits, for docker compose. k8s: a Deployment and a Service for each, for kubectl. nginx, haproxy: a "

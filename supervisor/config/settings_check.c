@@ -145,9 +145,12 @@ static int check_image(const struct loading *loading, int index, struct error *e
     const struct group_settings *group = &loading->settings->groups[index];
     bool containers = loading->settings->runtime != RUNTIME_PROCESS;
     char where[ORIGIN_MAX];
-    if (group->image && !containers) {
+    if (group->image && !group->command && !containers) {
         loading_origin(loading, index, SETTING_IMAGE, where);
-        return error_set(err, EINVAL, "%s: only containers have one; leave it out, or set `runtime: docker` or swarm", where);
+        return error_set(err, EINVAL,
+                         "%s: only containers have one; set `runtime: docker` or swarm, or name the program "
+                         "with `command:`",
+                         where);
     }
     if (group->command && !group->image && containers) {
         loading_origin(loading, index, SETTING_COMMAND, where);

@@ -4,7 +4,7 @@
 #include "core/clock.h"
 #include "core/memory.h"
 #include "core/units.h"
-#include "supervisor/farm/farm.h"
+#include "supervisor/farm/farm_private.h"
 #include "supervisor/farm/probe.h"
 #include "supervisor/farm/sampler.h"
 #include "supervisor/farm/server_private.h"
@@ -16,6 +16,7 @@
 #include <uv.h>
 
 #define UNAVAILABLE_DELAY_MS 60000
+#define LOST_ANSWER_DELAY_MS 1000
 #define PORT_TAKEN_DELAY_MS 1000 /* at least: what holds a port rarely lets go within a turn of the loop */
 
 /* The words for an ending: "server-7 VERB (DETAIL)". */
@@ -318,7 +319,8 @@ enum lifecycle_verdict server_judge(struct server *server)
     if (farm_is_stopping(server->farm) || own->retired || own->exit.by_hand || !policy_wants_restart(server))
         return VERDICT_STAY_DOWN;
     if (server_was_unavailable(server)) { /* no failure of its own; on_available makes it shorter */
-        own->retry_delay_ms = UNAVAILABLE_DELAY_MS;
+        struct error err;
+        own->retry_delay_ms = farm_available(server->farm, &err) == 0 ? LOST_ANSWER_DELAY_MS : UNAVAILABLE_DELAY_MS;
         return VERDICT_RETRY_LATER;
     }
 

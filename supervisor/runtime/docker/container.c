@@ -24,7 +24,7 @@
 
 /* --- writing --- */
 
-static struct container_limits in_units_of_the_engine(const struct limits *limits)
+struct container_limits container_limits_of(const struct limits *limits)
 {
     double shares = limits->cpu_reservation * SHARES_PER_CORE;
 
@@ -39,7 +39,7 @@ static struct container_limits in_units_of_the_engine(const struct limits *limit
 
 static void write_limits(struct json_writer *w, const struct limits *limits)
 {
-    const struct container_limits units = in_units_of_the_engine(limits);
+    const struct container_limits units = container_limits_of(limits);
 
     json_member_int(w, "NanoCpus", units.nano_cpus);
     json_member_uint(w, "Memory", units.memory);
@@ -252,7 +252,7 @@ static void parse_limits(const cJSON *host, struct container_limits *limits)
 
 bool container_has_limits(const struct container_state *state, const struct limits *limits)
 {
-    const struct container_limits asked = in_units_of_the_engine(limits), *has = &state->limits;
+    const struct container_limits asked = container_limits_of(limits), *has = &state->limits;
 
     return has->nano_cpus == asked.nano_cpus && has->cpu_shares == asked.cpu_shares && has->memory == asked.memory &&
            has->memory_reservation == asked.memory_reservation && has->pids == asked.pids;

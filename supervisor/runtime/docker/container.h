@@ -33,6 +33,12 @@ uint64_t container_hash(const struct runtime_spec *spec, const char *image);
 /* The body of POST /containers/ID/update. */
 void container_compose_limits(const struct limits *limits, struct buffer *out);
 
+/* In the Engine's own units. */
+struct container_limits {
+    int64_t nano_cpus, cpu_shares;
+    uint64_t memory, memory_reservation, pids;
+};
+
 /* What the Engine says of a container (GET /containers/ID/json). */
 struct container_state {
     char id[CONTAINER_ID_MAX];
@@ -46,15 +52,14 @@ struct container_state {
     char error[200];                     /* why it could not be started, or "" */
     char started_at[CONTAINER_TIME_MAX]; /* as the Engine writes it */
     char image[96];
-    uint16_t port; /* of this machine, that it is reached at; 0: none */
-    struct container_limits {
-        int64_t nano_cpus, cpu_shares;
-        uint64_t memory, memory_reservation, pids;
-    } limits; /* that the Engine was asked for, in its own units */
+    uint16_t port;                  /* of this machine, that it is reached at; 0: none */
+    struct container_limits limits; /* that the Engine was asked for */
 };
 
 /* -EPROTO: that is no such description. */
 int container_parse(const struct cJSON *json, struct container_state *state, struct error *err);
+
+struct container_limits container_limits_of(const struct limits *limits);
 
 /* Whether it was asked for these. */
 bool container_has_limits(const struct container_state *state, const struct limits *limits);

@@ -133,7 +133,7 @@ int docker_kill(struct runtime_process *run, struct error *err)
 
 static int not_yet(const struct runtime_process *run, struct error *err)
 {
-    return error_set(err, EAGAIN, "%s has not begun to run", run->name);
+    return error_set(err, EAGAIN, "%s is just beginning or ending; try again", run->name);
 }
 
 int docker_pause(struct runtime_process *run, struct error *err)

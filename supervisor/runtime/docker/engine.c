@@ -60,7 +60,10 @@ int engine_find(const char *docker_host, struct engine_address *address, struct 
                          host);
     const char *path = host + strlen(prefix);
     if (*path != '/' || strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-        return error_set(err, EINVAL, "DOCKER_HOST: \"%s\" is no absolute path of up to 107 characters", host);
+        return error_set(err, EINVAL,
+                         "DOCKER_HOST: \"%s\" is no absolute path of up to 107 characters\n"
+                         "  fix: DOCKER_HOST=unix:///var/run/docker.sock",
+                         host);
     *address = (struct engine_address){0};
     snprintf(address->socket, sizeof(address->socket), "%s", path);
     return 0;

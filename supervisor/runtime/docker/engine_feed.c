@@ -201,7 +201,7 @@ static void on_alive(void *data, const struct engine_answer *answer)
 
     if (!feed->stream)
         return;
-    if (answer->code < 0) {
+    if (answer->status != 200) {
         is_away(feed, answer->message);
         return;
     }

@@ -110,7 +110,7 @@ static void tell_end(struct runtime_process *run)
         kept_put(runtime, &run->ended)->by_hand = run->exit.by_hand;
     runtime->events.on_exit(run->owner, &run->exit);
     /* Somebody has started it again, before its end was even told. */
-    if (run->ended.server != 0 && run->ended.running)
+    if (run->exit.by_hand && run->ended.running)
         runtime->events.on_wanted(runtime->farm, run->server, "was restarted through Docker");
     if (run->calls == 0)
         docker_run_free(run);
@@ -145,8 +145,23 @@ static void not_started(struct runtime_process *run, const char *error, const ch
     tell_end(run);
 }
 
+/* Its start may have been done, and only the answer lost: then it runs, and has its port. */
+static void keep_as_running(struct runtime_process *run)
+{
+    struct container_state *state = &run->ended;
+
+    *state = (struct container_state){.server = run->server,
+                                      .spec_hash = run->spec_hash,
+                                      .running = true,
+                                      .limits = container_limits_of(&run->limits)};
+    snprintf(state->id, sizeof(state->id), "%s", run->id);
+    snprintf(state->name, sizeof(state->name), "%s", run->name);
+}
+
 static void not_started_for(struct runtime_process *run, const struct engine_answer *answer)
 {
+    if (answer->status == 0 && *run->id)
+        keep_as_running(run);
     bool port_taken =
         strstr(answer->message, "port is already allocated") || strstr(answer->message, "address already in use");
 
@@ -176,6 +191,12 @@ static void on_end_seen(struct runtime_process *run, const struct engine_answer 
     struct error err;
     bool known = answer->code == 0 && container_parse(answer->json, &state, &err) == 0;
 
+    /* What was heard of was not its end. */
+    if (known && state.running && state.pid == run->pid && engine_time_ns(state.started_at) == run->started_ns) {
+        run->state = RUN_RUNNING;
+        docker_control(run);
+        return;
+    }
     if (answer->status == 0)
         exit.unavailable = true; /* nobody knows how it ended */
     if (!known || state.removing) {

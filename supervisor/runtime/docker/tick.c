@@ -46,7 +46,7 @@ static void ask_figures(struct runtime_process *run, int64_t now_ms, unsigned *a
 /* Either may end the run. */
 static void settle(struct runtime_process *run, int64_t now_ms, int64_t away_ms)
 {
-    bool is_to_die = run->signals >> (SIGKILL - 1) & 1;
+    bool is_to_die = (run->signals | run->sent) >> (SIGKILL - 1) & 1;
 
     if (run->state == RUN_READING && now_ms >= run->reading_until_ms)
         docker_run_read(run);
