@@ -234,6 +234,18 @@ def test_limits_are_changed_by_an_update(farm, swarm):
     assert not farm.events(2, "Completed"), "it was replaced, and did not end by itself"
 
 
+def test_what_no_node_has_room_for_says_so(farm):
+    assert farm.ask("PATCH", "/api/servers/4", {"cpu": 512, "cpu_reservation": 512})[0] == 200
+    waits = wait_for(lambda: "no suitable node" in (farm.servers()[4].get("error") or ""), 30, "the reason")
+    assert waits and farm.servers()[4]["status"] in ("backoff", "starting")
+    assert farm.ask("PATCH", "/api/servers/4", {"cpu": 0.5, "cpu_reservation": 0.1})[0] == 200
+    wait_for(farm.all_serve, 60, "the server, now that there is room")
+
+
+def test_use_is_known_of_every_node(farm):
+    wait_for(lambda: all(s["memory_mb"] > 0 for s in farm.servers().values()), 30, "memory of each")
+
+
 def test_rolling_restart(farm):
     before = {i: s["started_at"] for i, s in farm.servers().items()}
     assert farm.ask("POST", "/api/rolling-restart", {"max_unavailable": 3})[0] == 200

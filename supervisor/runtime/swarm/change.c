@@ -117,12 +117,13 @@ void swarm_remove(struct swarm_service *service, void (*done)(struct runtime *ru
 
 void swarm_remove_all(struct runtime *runtime)
 {
-    struct swarm_service *service;
+    struct swarm_service *service, *next;
 
-    while ((service = LIST_FIRST(&runtime->services)) != NULL) {
+    for (service = LIST_FIRST(&runtime->services); service; service = next) {
         cleanup_free char *path = xasprintf("/services/%s", service->id);
         const struct engine_call call = {.method = "DELETE", .path = path};
         struct error err;
+        next = LIST_NEXT(service, link);
         if (service->id[0] != '\0' && engine_ask(&runtime->address, &call, NULL, &err) < 0 && err.code != ENOENT)
             log_warning("service server-%d is left: %s", service->server, err.message);
         swarm_service_free(service);

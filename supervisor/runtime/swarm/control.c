@@ -81,6 +81,7 @@ void swarm_sample(struct runtime_process *run, struct runtime_sample *sample)
         leaf_sample(run->leaf, sample);
         run->last_sample = *sample;
     } else {
+        swarm_figures_ask(run);
         *sample = run->last_sample;
     }
 }

@@ -39,6 +39,7 @@ static bool is_here(const struct runtime_process *run)
 /* What is open for a task that runs. The port is free afterwards: the next task may come to this node. */
 static void let_go(struct runtime_process *run)
 {
+    swarm_figures_end(run);
     relay_close(steal(&run->relay));
     engine_stream_free(steal(&run->log));
     log_frames_free(steal(&run->frames));

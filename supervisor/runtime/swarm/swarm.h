@@ -17,6 +17,7 @@
 
 #include <sys/queue.h>
 
+struct http_client;
 struct swarm_watch;
 
 /* A service of this farm. */
@@ -81,6 +82,9 @@ struct runtime_process {
     struct engine_stream *log;
     struct log_frames *frames;
     struct runtime_sample last_sample;
+    struct http_client *figures; /* of a task on another node */
+    int64_t figures_at_ns, figures_tried_ns;
+    bool figures_asked;
     LIST_ENTRY(runtime_process) link;
 };
 
@@ -112,6 +116,10 @@ int swarm_set_limits(struct runtime_process *run, const struct limits *limits, s
 bool swarm_limits_in_force(const struct runtime_process *run, struct runtime_limits_in_force *limits);
 void swarm_sample(struct runtime_process *run, struct runtime_sample *sample);
 void swarm_pressure(const struct runtime_process *run, struct runtime_pressure figures[RUNTIME_RESOURCE_COUNT]);
+
+/* figures.c: what a server on another node uses goes into last_sample, every few seconds. */
+void swarm_figures_ask(struct runtime_process *run); /* when it is time; call it often */
+void swarm_figures_end(struct runtime_process *run); /* no answer comes any more */
 
 /* watch.c: what Swarm has, listed again and again. */
 struct swarm_watch *swarm_watch_new(struct runtime *runtime);
