@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/queue.h>
 
+#define HOSTS 2 /* what localhost is */
 #define BACKLOG 511
 #define MAX_PAIRS 1100 /* what one load test may open to a server, and some */
 #define PIECE ((size_t)16 * 1024)
@@ -38,7 +39,8 @@ struct pair {
 
 struct relay {
     uv_loop_t *loop;
-    uv_tcp_t listener;
+    uv_tcp_t listeners[HOSTS];
+    unsigned open; /* listeners */
     struct sockaddr_storage target;
     unsigned count;
     LIST_HEAD(, pair) pairs;
@@ -162,31 +164,56 @@ static void on_connection(uv_stream_t *listener, int status)
 
 static void on_listener_closed(uv_handle_t *handle)
 {
-    free(handle->data);
+    struct relay *relay = handle->data;
+
+    if (--relay->open == 0)
+        free(relay);
+}
+
+static int listen_at(struct relay *relay, const struct sockaddr *here)
+{
+    uv_tcp_t *listener = &relay->listeners[relay->open];
+
+    uv_tcp_init(relay->loop, listener);
+    uv_unref((uv_handle_t *)listener);
+    listener->data = relay;
+    relay->open++;
+    int rc = uv_tcp_bind(listener, here, 0);
+    return rc < 0 ? rc : uv_listen((uv_stream_t *)listener, BACKLOG, on_connection);
+}
+
+/* A machine without IPv6 has no ::1, and needs none. */
+static int listen_here(struct relay *relay, uint16_t port)
+{
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+
+    uv_ip4_addr("127.0.0.1", port, &v4);
+    uv_ip6_addr("::1", port, &v6);
+    int rc = listen_at(relay, (const struct sockaddr *)&v4);
+    if (rc == 0)
+        rc = listen_at(relay, (const struct sockaddr *)&v6);
+    return rc == UV_EADDRNOTAVAIL || rc == UV_EAFNOSUPPORT ? 0 : rc;
 }
 
 int relay_open(uv_loop_t *loop, const char *address, uint16_t port, struct relay **result, struct error *err)
 {
     struct relay *relay = xcalloc(1, sizeof(*relay));
-    struct sockaddr_in here;
 
     relay->loop = loop;
     LIST_INIT(&relay->pairs);
-    uv_tcp_init(loop, &relay->listener);
-    relay->listener.data = relay;
-    uv_ip4_addr("127.0.0.1", port, &here);
     int rc = uv_ip4_addr(address, port, (struct sockaddr_in *)&relay->target);
     if (rc < 0)
         rc = uv_ip6_addr(address, port, (struct sockaddr_in6 *)&relay->target);
-    if (rc == 0)
-        rc = uv_tcp_bind(&relay->listener, (const struct sockaddr *)&here, 0);
-    if (rc == 0)
-        rc = uv_listen((uv_stream_t *)&relay->listener, BACKLOG, on_connection);
     if (rc < 0) {
-        uv_close((uv_handle_t *)&relay->listener, on_listener_closed);
+        free(relay);
+        return error_set(err, -rc, "\"%s\" is no address of a node", address);
+    }
+    rc = listen_here(relay, port);
+    if (rc < 0) {
+        relay_close(relay);
         return error_set(err, -rc, "cannot lead port %u to %s: %s", port, address, uv_strerror(rc));
     }
-    uv_unref((uv_handle_t *)&relay->listener);
     *result = relay;
     return 0;
 }
@@ -201,5 +228,6 @@ void relay_close(struct relay *relay)
         pair_close(pair); /* takes itself off the list */
         pair->relay = NULL;
     }
-    uv_close((uv_handle_t *)&relay->listener, on_listener_closed);
+    for (unsigned i = 0, open = relay->open; i < open; i++)
+        uv_close((uv_handle_t *)&relay->listeners[i], on_listener_closed);
 }

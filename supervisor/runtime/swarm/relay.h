@@ -12,7 +12,8 @@
 
 struct relay;
 
-/* From 127.0.0.1:port to address:port. -EADDRINUSE when another program has the port. */
+/* From the port on 127.0.0.1 and ::1 to that of the address, a numeric one. -EADDRINUSE when
+ * another program has it. */
 int relay_open(uv_loop_t *loop, const char *address, uint16_t port, struct relay **relay, struct error *err);
 /* The port is free when it returns, and its connections are closed. NULL is fine. */
 void relay_close(struct relay *relay);
