@@ -165,14 +165,11 @@ static void tells_one_that_is_being_removed(void **state)
 static void refuses_what_is_no_description(void **state)
 {
     (void)state;
+    static const char too_long[] = "{\"Name\":\"a\",\"State\":{},\"Id\":"
+                                   "\"0123456789012345678901234567890123456789012345678901234567890123456789\"}";
     static const char *const texts[] = {
-        "{}",
-        "[]",
-        "7",
-        "{\"Id\":7,\"Name\":\"/a\",\"State\":{}}",
-        "{\"Id\":\"a\",\"Name\":\"/a\",\"State\":7}",
-        "{\"Id\":\"0123456789012345678901234567890123456789012345678901234567890123456789\",\"Name\":\"a\",\"State\":{}"
-        "}",
+        "{}",     "[]", "7", "{\"Id\":7,\"Name\":\"/a\",\"State\":{}}", "{\"Id\":\"a\",\"Name\":\"/a\",\"State\":7}",
+        too_long,
     };
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
         struct container_state is;

@@ -25,6 +25,12 @@ struct kept_container {
     LIST_ENTRY(kept_container) link;
 };
 
+struct docker_enforcement {
+    struct runtime_enforced enforced;
+    char kind[16];     /* "cgroup2" or "cgroup1" */
+    char warning[512]; /* "" when all is enforced */
+};
+
 struct runtime {
     uv_loop_t *loop;
     struct runtime_events events;
@@ -41,9 +47,7 @@ struct runtime {
     int64_t pinged_ms;
     int64_t opened_ns; /* what happens from then on is told by the feed */
     bool swept;        /* what earlier farmds left is this one's to remove */
-    struct runtime_enforced enforced;
-    char enforcement[16];
-    char warning[512];
+    struct docker_enforcement enforcement;
     unsigned sweeping; /* containers that are being removed by the sweep */
     void (*on_swept)(void *data);
     void *swept_data;
@@ -111,6 +115,9 @@ struct runtime_process {
 };
 
 /* runtime.c */
+/* By the Engine's own word. */
+int docker_enforcement_of(const struct engine_address *address, struct docker_enforcement *enforcement,
+                          struct error *err);
 int docker_available(const struct runtime *runtime, struct error *err);
 
 /* run.c */

@@ -33,8 +33,8 @@ struct call {
 struct line {
     struct engine *engine;
     struct http_client *client;
-    struct call *call;     /* NULL: idle */
-    LIST_ENTRY(line) link; /* of one for a single urgent call */
+    struct call *call;      /* NULL: idle */
+    TAILQ_ENTRY(line) link; /* of one for a single urgent call */
 };
 
 struct engine {
@@ -42,7 +42,7 @@ struct engine {
     struct engine_address address;
     struct line lines[ENGINE_PARALLEL];
     TAILQ_HEAD(, call) waiting;
-    LIST_HEAD(, line) urgent;
+    TAILQ_HEAD(, line) urgent;
 };
 
 /* --- where it is --- */
@@ -166,7 +166,6 @@ static void call_free(struct call *call)
 
 static void line_free(struct line *line)
 {
-    LIST_REMOVE(line, link);
     http_client_free(line->client);
     free(line);
 }
@@ -179,10 +178,12 @@ static void on_answer(void *data, const struct http_client_response *response)
     char text[ERROR_MESSAGE_MAX];
     cJSON *json = take_answer(&line->engine->address, response, &answer, text, sizeof(text));
 
-    if (call->what.urgent)
+    if (call->what.urgent) {
+        TAILQ_REMOVE(&line->engine->urgent, line, link);
         line_free(line);
-    else
+    } else {
         begin_next(line); /* first, so that the Engine is not idle while the answer is looked at */
+    }
     call->what.done(call->what.data, &answer);
     cJSON_Delete(json);
     call_free(call);
@@ -222,7 +223,7 @@ static void begin_urgent(struct engine *engine, struct call *call)
     struct line *line = xcalloc(1, sizeof(*line));
 
     line->engine = engine;
-    LIST_INSERT_HEAD(&engine->urgent, line, link);
+    TAILQ_INSERT_TAIL(&engine->urgent, line, link);
     begin(line, call);
 }
 
@@ -267,7 +268,7 @@ struct engine *engine_new(uv_loop_t *loop, const struct engine_address *address)
     engine->loop = loop;
     engine->address = *address;
     TAILQ_INIT(&engine->waiting);
-    LIST_INIT(&engine->urgent);
+    TAILQ_INIT(&engine->urgent);
     for (size_t i = 0; i < ENGINE_PARALLEL; i++)
         engine->lines[i].engine = engine;
     return engine;
@@ -280,7 +281,8 @@ void engine_free(struct engine *engine)
 
     if (!engine)
         return;
-    while ((line = LIST_FIRST(&engine->urgent))) {
+    while ((line = TAILQ_FIRST(&engine->urgent))) {
+        TAILQ_REMOVE(&engine->urgent, line, link);
         call_free(line->call);
         line_free(line);
     }

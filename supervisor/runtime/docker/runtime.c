@@ -17,31 +17,40 @@ static bool is_true(const cJSON *info, const char *key)
     return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(info, key));
 }
 
-/* What the Engine can enforce, by its own word; what a container has is read from its cgroup. */
-static int find_enforcement(struct runtime *runtime, enum enforce_mode enforce, struct error *err)
+/* What a container really has is read from its cgroup. */
+int docker_enforcement_of(const struct engine_address *address, struct docker_enforcement *enforcement,
+                          struct error *err)
 {
     const struct engine_call call = {.method = "GET", .path = "/info"};
     cJSON *info = NULL;
-    int code = engine_ask(&runtime->address, &call, &info, err);
+    int code = engine_ask(address, &call, &info, err);
 
     if (code < 0)
         return code;
     const cJSON *version = cJSON_GetObjectItemCaseSensitive(info, "CgroupVersion");
     bool v2 = cJSON_IsString(version) && strcmp(version->valuestring, "2") == 0;
-    runtime->enforced = (struct runtime_enforced){.cpu = is_true(info, "CpuCfsQuota"),
-                                                  .memory = is_true(info, "MemoryLimit"),
-                                                  .pids = is_true(info, "PidsLimit")};
+    const struct runtime_enforced has = {.cpu = is_true(info, "CpuCfsQuota"),
+                                         .memory = is_true(info, "MemoryLimit"),
+                                         .pids = is_true(info, "PidsLimit")};
     cJSON_Delete(info);
-    bool all = runtime->enforced.cpu && runtime->enforced.memory && runtime->enforced.pids;
-    snprintf(runtime->enforcement, sizeof(runtime->enforcement), "%s", v2 ? "cgroup2" : "cgroup1");
-    if (all)
-        return 0;
-    snprintf(runtime->warning, sizeof(runtime->warning),
-             "the Docker Engine cannot enforce all limits:%s%s%s are not in force\n"
-             "  fix: docker info names what it lacks; rootless Engines need cgroup v2 and delegation",
-             runtime->enforced.cpu ? "" : " CPU", runtime->enforced.memory ? "" : " memory",
-             runtime->enforced.pids ? "" : " processes");
-    return enforce == ENFORCE_REQUIRED ? error_set(err, EPERM, "%s", runtime->warning) : 0;
+    *enforcement = (struct docker_enforcement){.enforced = has};
+    snprintf(enforcement->kind, sizeof(enforcement->kind), "%s", v2 ? "cgroup2" : "cgroup1");
+    if (!has.cpu || !has.memory || !has.pids)
+        snprintf(enforcement->warning, sizeof(enforcement->warning),
+                 "the Docker Engine cannot enforce all limits:%s%s%s are not in force\n"
+                 "  fix: docker info names what it lacks; rootless Engines need cgroup v2 and delegation",
+                 has.cpu ? "" : " CPU", has.memory ? "" : " memory", has.pids ? "" : " processes");
+    return 0;
+}
+
+static int find_enforcement(struct runtime *runtime, enum enforce_mode enforce, struct error *err)
+{
+    const struct docker_enforcement *found = &runtime->enforcement;
+    int code = docker_enforcement_of(&runtime->address, &runtime->enforcement, err);
+
+    if (code == 0 && *found->warning && enforce == ENFORCE_REQUIRED)
+        code = error_set(err, EPERM, "%s", found->warning);
+    return code;
 }
 
 static int make_ready(struct runtime *runtime, const struct runtime_options *options, struct error *err)
@@ -134,17 +143,17 @@ int docker_available(const struct runtime *runtime, struct error *err)
 
 static const char *enforcement(const struct runtime *runtime)
 {
-    return runtime->enforcement;
+    return runtime->enforcement.kind;
 }
 
 static struct runtime_enforced enforced(const struct runtime *runtime)
 {
-    return runtime->enforced;
+    return runtime->enforcement.enforced;
 }
 
 static const char *warning(const struct runtime *runtime)
 {
-    return *runtime->warning ? runtime->warning : NULL;
+    return *runtime->enforcement.warning ? runtime->enforcement.warning : NULL;
 }
 
 /* Labels find them again. */
