@@ -11,6 +11,7 @@
 #include "supervisor/farm/statefile.h"
 #include "supervisor/runtime/docker/doctor.h"
 #include "supervisor/runtime/process/doctor.h"
+#include "supervisor/runtime/swarm/doctor.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,8 +62,13 @@ static size_t examine(const struct settings *settings, struct doctor_finding fin
         question.farmd = 0;
     question.ports = ports;
     question.own_ports = own_ports;
-    size_t count = settings->runtime == RUNTIME_DOCKER ? docker_doctor_examine(&question, findings)
-                                                       : doctor_examine(&question, findings);
+    static size_t (*const examiners[])(const struct doctor_question *question,
+                                       struct doctor_finding findings[DOCTOR_FINDINGS_MAX]) = {
+        [RUNTIME_PROCESS] = doctor_examine,
+        [RUNTIME_DOCKER] = docker_doctor_examine,
+        [RUNTIME_SWARM] = swarm_doctor_examine,
+    };
+    size_t count = examiners[settings->runtime](&question, findings);
     farm_paths_done(&paths);
     return count;
 }

@@ -68,6 +68,14 @@ def test_no_swarm(tmp_path):
     assert not [what for what in asked if not what.startswith("GET ")], "nothing was changed"
 
 
+def test_doctor_says_so_too(tmp_path):
+    with engine(tmp_path / "docker.sock", {"LocalNodeState": "inactive", "ControlAvailable": False}):
+        done = run_farmd("doctor", "--runtime", "swarm", directory=tmp_path,
+                         env={"DOCKER_HOST": f"unix://{tmp_path}/docker.sock"})
+    assert done.returncode == FAILED
+    assert "BAD swarm" in done.stdout and "fix: docker swarm init" in done.stdout
+
+
 def test_a_worker_of_a_swarm(tmp_path):
     with engine(tmp_path / "docker.sock", {"LocalNodeState": "active", "ControlAvailable": False}):
         done = up(tmp_path)

@@ -25,12 +25,11 @@ static const char *text_of(const cJSON *object, const char *key)
 
 /* --- who is there --- */
 
-static int check_manager(struct runtime *runtime, const cJSON *info, struct error *err)
+int swarm_check_manager(const struct engine_address *address, const cJSON *info, struct error *err)
 {
     const cJSON *swarm = member(info, "Swarm");
     const char *state = text_of(swarm, "LocalNodeState");
 
-    snprintf(runtime->self, sizeof(runtime->self), "%s", text_of(swarm, "NodeID"));
     if (cJSON_IsTrue(member(swarm, "ControlAvailable")))
         return 0;
     if (strcmp(state, "active") == 0)
@@ -38,11 +37,11 @@ static int check_manager(struct runtime *runtime, const cJSON *info, struct erro
             err, ENOTSUP,
             "the Docker Engine at %s is a worker of a Swarm, and only a manager can be asked for services\n"
             "  fix: run farmd on a manager, or make this node one: docker node promote %s (on a manager)",
-            runtime->address.socket, text_of(info, "Name"));
+            address->socket, text_of(info, "Name"));
     return error_set(err, ENOTSUP,
                      "the Docker Engine at %s is not part of a Swarm (%s)\n"
                      "  fix: docker swarm init; on further machines: docker swarm join, as that says",
-                     runtime->address.socket, *state ? state : "inactive");
+                     address->socket, *state ? state : "inactive");
 }
 
 /* By the word of this Engine. Others are asked by Swarm. */
@@ -69,9 +68,11 @@ static int ask_engine(struct runtime *runtime, enum enforce_mode enforce, struct
     int code = engine_ask(&runtime->address, &call, &info, err);
 
     if (code == 0)
-        code = check_manager(runtime, info, err);
-    if (code == 0)
+        code = swarm_check_manager(&runtime->address, info, err);
+    if (code == 0) {
+        snprintf(runtime->self, sizeof(runtime->self), "%s", text_of(member(info, "Swarm"), "NodeID"));
         note_enforcement(runtime, info);
+    }
     cJSON_Delete(info);
     if (code == 0 && *runtime->warning && enforce == ENFORCE_REQUIRED)
         code = error_set(err, EPERM, "%s", runtime->warning);

@@ -88,6 +88,9 @@ struct runtime_process {
     LIST_ENTRY(runtime_process) link;
 };
 
+/* runtime.c: -ENOTSUP with the fix unless the Engine that tells this of itself (GET /info) manages a Swarm. */
+int swarm_check_manager(const struct engine_address *address, const struct cJSON *info, struct error *err);
+
 /* change.c: services are created, changed and removed, one call at a time for each. */
 struct swarm_service *swarm_service_of(struct runtime *runtime, int server);
 struct swarm_service *swarm_service_by_id(struct runtime *runtime, const char *id);
