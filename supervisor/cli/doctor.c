@@ -119,9 +119,9 @@ const struct cli_verb verb_doctor = {
     .summary = "say what this machine can enforce, what stands in the way, and the fix",
     .details =
         "Looks at cgroups and their delegation, at the limits of descriptors and processes, and at the ports of the "
-        "farm; those that this farm itself holds, because it runs, are in order. With --runtime docker it looks at the "
-        "Engine "
-        "in the place of cgroups. Exit code 0: nothing in the way; 1: "
+        "farm; those that this farm itself holds, because it runs, are in order. With --runtime docker or swarm it "
+        "looks "
+        "at the Engine, and at the Swarm, in the place of cgroups. Exit code 0: nothing in the way; 1: "
         "something is, with the fix behind it; 2: the settings are wrong.",
     .examples =
         (const struct cli_example[]){{"doctor --servers 1000", "whether a thousand would run here"}, {NULL, NULL}},
