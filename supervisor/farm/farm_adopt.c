@@ -187,17 +187,12 @@ static void fit(struct taking_up *taking, struct server *server, uint16_t port)
     }
 }
 
-/* 0 when its process goes on; -ESRCH when that has ended meanwhile; -ECANCELED when it was stopped by hand, which only the
- * runtime knows; else there is none, or one that is left to the sweep. */
+/* 0 when its process goes on; -ESRCH when that has ended meanwhile; else there is none, or one that is left to the sweep. */
 static int adopt(struct taking_up *taking, struct server *server, const struct state_server *was)
 {
     struct farm *farm = taking->farm;
     struct error err;
     int code;
-    if (farm->ops->finds_servers) {
-        bool is_down = was && (was->wanted == STATE_STOPPED || was->wanted == STATE_FAILED);
-        return is_down ? -ENOENT : server_find(server, was, &err);
-    }
     if (was->pid < 0 || (was->wanted != STATE_RUNNING && was->wanted != STATE_STARTING && was->wanted != STATE_PAUSED))
         return -ENOENT;
     if (taking->by_same_means)
@@ -212,10 +207,37 @@ static int adopt(struct taking_up *taking, struct server *server, const struct s
     return code;
 }
 
+/* The runtime knows what runs, with or without a record of it. */
+static bool find_running(struct taking_up *taking, struct server *server, const struct state_server *was, bool *is_down)
+{
+    struct error err;
+    *is_down = was && (was->wanted == STATE_STOPPED || was->wanted == STATE_FAILED);
+    int code = *is_down ? -ENOENT : server_find(server, was, &err);
+    *is_down = *is_down || code == -ECANCELED;
+    taking->adopted += code == 0;
+    return code == 0;
+}
+
+static void take_up_found(struct taking_up *taking, struct server *server, uint16_t port)
+{
+    bool is_down;
+    if (find_running(taking, server, find_record(taking->farm->earlier, server), &is_down)) {
+        fit(taking, server, port);
+        return;
+    }
+    server_set_port(server, port);
+    if (!is_down)
+        farm_start_server(taking->farm, server);
+}
+
 static void take_up(struct taking_up *taking, struct server *server, uint16_t port)
 {
     const struct state_server *was = find_record(taking->farm->earlier, server);
-    if (!was && !taking->farm->ops->finds_servers) {
+    if (taking->farm->ops->finds_servers) {
+        take_up_found(taking, server, port);
+        return;
+    }
+    if (!was) {
         farm_start_server(taking->farm, server);
         return;
     }
@@ -226,13 +248,6 @@ static void take_up(struct taking_up *taking, struct server *server, uint16_t po
         return;
     }
     server_set_port(server, port);
-    if (taking->farm->ops->finds_servers) {
-        bool is_down =
-            server->lifecycle.state == SERVER_FAILED || code == -ECANCELED || (was && was->wanted == STATE_STOPPED);
-        if (!is_down)
-            farm_start_server(taking->farm, server);
-        return;
-    }
     if (code != -ESRCH && was->wanted != STATE_STOPPED && was->wanted != STATE_FAILED)
         server_start_again(server);
     if (server->lifecycle.state == SERVER_STARTING)
@@ -244,7 +259,10 @@ static void take_up_surplus(struct taking_up *taking, struct server *server)
 {
     const struct state_server *was = find_record(taking->farm->earlier, server);
     change_of(taking);
-    if ((was || taking->farm->ops->finds_servers) && adopt(taking, server, was) == 0)
+    bool is_down;
+    if (taking->farm->ops->finds_servers)
+        find_running(taking, server, was, &is_down);
+    else if (was && adopt(taking, server, was) == 0)
         taking->adopted++;
 }
 
