@@ -218,10 +218,11 @@ static bool find_running(struct taking_up *taking, struct server *server, const 
     return code == 0;
 }
 
-static void take_up_found(struct taking_up *taking, struct server *server, uint16_t port)
+static void take_up_found(struct taking_up *taking, struct server *server, const struct state_server *was,
+                          uint16_t port)
 {
     bool is_down;
-    if (find_running(taking, server, find_record(taking->farm->earlier, server), &is_down)) {
+    if (find_running(taking, server, was, &is_down)) {
         fit(taking, server, port);
         return;
     }
@@ -234,7 +235,7 @@ static void take_up(struct taking_up *taking, struct server *server, uint16_t po
 {
     const struct state_server *was = find_record(taking->farm->earlier, server);
     if (taking->farm->ops->finds_servers) {
-        take_up_found(taking, server, port);
+        take_up_found(taking, server, was, port);
         return;
     }
     if (!was) {
