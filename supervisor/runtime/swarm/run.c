@@ -97,6 +97,7 @@ static void tell_end(struct runtime_process *run, const struct runtime_exit *exi
     LIST_REMOVE(run, link);
     let_go(run);
     run->service->run = NULL;
+    run->service = NULL; /* a server that leaves the farm with this takes it along */
     runtime->events.on_exit(run->owner, exit);
     if (!run->asking)
         swarm_run_free(run);
