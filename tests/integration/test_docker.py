@@ -137,7 +137,9 @@ def test_logs_come_whole(farm):
 def test_requests_are_counted(farm):
     for _ in range(20):
         assert farm.worker(1).status == 200
-    wait_for(lambda: farm.server(1)["requests_total"] == 20, what="20 requests told")
+    assert farm.worker(1, path="/error/503").status == 503
+    wait_for(lambda: farm.server(1)["requests_total"] == 21, what="21 requests told")
+    assert farm.server(1)["latency"] is None
 
 
 def test_scales_and_leaves_no_container(farm, engine):

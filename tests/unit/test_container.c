@@ -253,6 +253,23 @@ static void takes_frames_apart_wherever_they_are_cut(void **state)
     }
 }
 
+static void reads_what_a_worker_counts(void **state)
+{
+    (void)state;
+    uint64_t requests = 7, errors = 7;
+    assert_true(worker_metrics_parse("# TYPE farm_worker_requests_total counter\n"
+                                     "farm_worker_requests_total{server_id=\"server-1\"} 20\n"
+                                     "farm_worker_responses_total{server_id=\"server-1\",class=\"4xx\"} 1\n"
+                                     "farm_worker_responses_total{server_id=\"server-1\",class=\"5xx\"} 3\n",
+                                     &requests, &errors));
+    assert_true(requests == 20 && errors == 3);
+    assert_false(worker_metrics_parse("", &requests, &errors));
+    assert_false(worker_metrics_parse("farm_worker_requests_total{} 20", &requests, &errors));
+    assert_false(worker_metrics_parse("farm_worker_requests_total{} -1\nfarm_worker_responses_total{class=\"5xx\"} 0",
+                                      &requests, &errors));
+    assert_false(worker_metrics_parse("farm_worker_requests_total{}", &requests, &errors));
+}
+
 static void reads_statistics(void **state)
 {
     (void)state;
@@ -284,6 +301,7 @@ int main(void)
         cmocka_unit_test(an_end_has_the_words_of_process_mode),
         cmocka_unit_test(reads_times),
         cmocka_unit_test(takes_frames_apart_wherever_they_are_cut),
+        cmocka_unit_test(reads_what_a_worker_counts),
         cmocka_unit_test(reads_statistics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -156,6 +156,7 @@ void docker_stats_parse(const struct cJSON *json, struct runtime_sample *sample)
 
 /* worker_metrics.c: a farm-worker's requests, asked over HTTP. */
 void worker_metrics_ask(struct runtime_process *run);
+bool worker_metrics_parse(const char *text, uint64_t *requests, uint64_t *errors); /* false: it tells none */
 
 /* port.c */
 void docker_port_holder(struct runtime *runtime, uint16_t port, void (*tell)(const char *holder, void *data),
