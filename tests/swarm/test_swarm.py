@@ -124,6 +124,7 @@ def farm(swarm):
     yield farm
     if farm.process is not None and farm.process.poll() is None:
         farm.kill()
+    shutil.rmtree(farm.folder)
 
 
 def test_an_engine_without_a_swarm_is_refused(farm):
