@@ -22,7 +22,7 @@ static int check_successor(const struct settings *settings, struct error *err)
         return 0;
     int code = settings_check_bound(settings, bound, err);
     for (size_t i = 0; i < settings->group_count && code == 0; i++) {
-        if (settings->groups[i].command)
+        if (settings->groups[i].command || settings->groups[i].image)
             continue;
         cleanup_close int worker = spawn_open_worker(err);
         code = worker < 0 ? worker : 0;

@@ -78,7 +78,8 @@ const struct cli_verb verb_export = {
     .summary = "the farm as compose file, nginx or haproxy configuration, or .env file",
     .details =
         "Made of the settings (farm.yaml, environment, flags); no farm has to run. compose: a service for each server "
-        "with its limits, for docker compose. nginx, haproxy: a balancer in front of all servers, and an upstream for "
+        "with its limits, for docker compose; farmd --runtime docker takes over what runs of it. nginx, haproxy: a "
+        "balancer in front of all servers, and an upstream for "
         "each group. env: the settings as variables, for a .env file.",
     .examples = (const struct cli_example[]){{"export nginx --servers 10 > farm.conf", "ten servers behind nginx"},
                                              {"export compose > docker-compose.yml", "the same farm in containers"},

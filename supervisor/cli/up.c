@@ -315,7 +315,7 @@ static int run_farm(struct up *up, struct settings *settings)
 {
     struct error err = {0};
     const struct handover *handover = &up->handover;
-    int code = farm_new(&up->loop, settings, &runtime_process_ops, handover->lock_fd, &up->farm, &err);
+    int code = farm_new(&up->loop, settings, runtime_of(settings->runtime), handover->lock_fd, &up->farm, &err);
     if (code != 0) {
         settings_free(settings);
         return give_up(up, code == -EBUSY || code == -EPERM ? CLI_USAGE : CLI_FAILED, &err);

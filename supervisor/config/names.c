@@ -22,6 +22,12 @@ const char *const enforce_mode_names[] = {
     [ENFORCE_NONE + 1] = NULL,
 };
 
+const char *const runtime_kind_names[] = {
+    [RUNTIME_PROCESS] = "process",
+    [RUNTIME_DOCKER] = "docker",
+    [RUNTIME_DOCKER + 1] = NULL,
+};
+
 const char *const restart_policy_names[] = {
     [RESTART_ALWAYS] = "always",
     [RESTART_ON_FAILURE] = "on-failure",
@@ -53,6 +59,11 @@ static const char *const probe_names[] = {
     [PROBE_READINESS] = "readiness",
 };
 _Static_assert(ARRAY_SIZE(probe_names) == PROBE_KIND_COUNT, "every probe needs a name");
+
+const char *runtime_kind_name(enum runtime_kind kind)
+{
+    return runtime_kind_names[kind];
+}
 
 const char *enforce_mode_name(enum enforce_mode mode)
 {

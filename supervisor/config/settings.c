@@ -181,7 +181,7 @@ static void settle_probe_paths(struct group_settings *group)
 {
     for (size_t i = 0; i < PROBE_KIND_COUNT; i++) {
         if (!group->probes[i].path)
-            group->probes[i].path = xstrdup(group->command ? "/" : "/health");
+            group->probes[i].path = xstrdup(group->command || group->image ? "/" : "/health");
     }
 }
 

@@ -161,7 +161,7 @@ int server_adopt(struct server *server, const struct state_server *was, struct e
                 .name = server->name,
                 .log_path = server->log_path,
             },
-        .has_counters = server->group->command == NULL,
+        .has_counters = server->group->command == NULL && server->group->image == NULL,
         .paused = was->wanted == STATE_PAUSED,
         .oom_seen = (uint64_t)or_zero(was->oom_seen),
         .limits = was->limits,
@@ -196,7 +196,7 @@ static void go_on_starting(struct server *server)
 {
     server_set_error(server, "starting");
     server_arm(server, server->group->start_timeout_ms);
-    if (server->group->command && !server->group->probes[PROBE_STARTUP].enabled)
+    if (!server_is_asked(server))
         server_event(server, EVENT_READY);
     else
         prober_adopted(server->prober);

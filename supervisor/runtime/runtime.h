@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "supervisor/config/settings.h"
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -26,7 +27,8 @@ struct runtime_spec {
     int id;
     const char *name; /* "server-7": cgroup leaf, host name */
     uint16_t port;
-    char *const *argv;    /* NULL: farm-worker */
+    char *const *argv;    /* NULL: farm-worker, or what the image runs */
+    const char *image;    /* of containers; NULL: that of farm-worker */
     char *const *envp;    /* the whole environment, NULL-terminated; the runtime adds only its descriptors' numbers */
     const char *user;     /* NULL: the unprivileged default */
     const char *log_path; /* opened O_APPEND for stdout and stderr */
@@ -45,7 +47,9 @@ struct runtime_exit {
     int signal;
     bool oom_killed;  /* by the kernel, for its memory limit */
     bool not_started; /* it never got to its program; detail tells why */
-    char detail[160]; /* what the program said through the readiness pipe before it ended, or "" */
+    bool by_hand;     /* somebody ended it by the means of the runtime itself (docker stop): it is to stay so */
+    bool unavailable; /* what runs servers does not answer; on_available tells when it does */
+    char detail[256]; /* what the program said through the readiness pipe before it ended, or "" */
 };
 
 /* What the runtime is in want of, or the kernel refuses it; of all servers together. */
@@ -61,6 +65,15 @@ struct runtime_events {
     void (*on_exit)(void *owner,
                     const struct runtime_exit *exit); /* the whole group is gone; the process is freed after */
     void (*on_oom)(void *owner);                      /* a process of it was OOM-killed and the main one lives */
+    /* Of a runtime that begins later: it has a pid now. */
+    void (*on_begun)(void *owner);
+    /* Frozen or not otherwise than it was asked for: by somebody else, or because that was refused. `why` is for people. */
+    void (*on_frozen)(void *owner, bool frozen, const char *why);
+    /* Something about it was changed by somebody else and has been put right; `text` follows its name. */
+    void (*on_put_right)(void *owner, const char *text);
+    /* One that does not run should: somebody has started it by the runtime's own means, or removed what he had stopped. */
+    void (*on_wanted)(void *farm, int id, const char *why);
+    void (*on_available)(void *farm); /* what runs servers answers again */
     /* May be NULL. After each try that failed, and with err NULL when all is well again; also from inside a call. */
     void (*on_trouble)(void *farm, enum runtime_trouble trouble, const struct error *err);
 };
@@ -156,7 +169,8 @@ struct runtime_options {
     const char *instance;    /* names the slice: [a-z0-9-]+ */
     const char *runtime_dir; /* for the counter files; exists */
     enum enforce_mode enforce;
-    unsigned servers; /* how many there will be, to warn of what will not suffice */
+    const struct docker_settings *docker; /* needs to live during the call only */
+    unsigned servers;                     /* how many there will be, to warn of what will not suffice */
     /* Of an earlier runtime of this instance, see runtime_ops.places: it goes on there, wherever farmd was started from.
      * Need to live during the call only. */
     char *const *places;
@@ -166,7 +180,9 @@ struct runtime_options {
 };
 
 struct runtime_ops {
-    const char *kind; /* "process" */
+    const char *kind;  /* "process", "docker" */
+    bool tells_ready;  /* on_ready comes for farm-worker; else the farm has to ask it over HTTP */
+    bool begins_later; /* `start` only asks for a start: there is no pid, and nothing to ask, before on_begun */
 
     /* Finds out what can be enforced here and makes the slice; what an earlier run of the same instance left in it stays
      * untouched. -EPERM when enforcement is required and impossible. */
@@ -195,6 +211,10 @@ struct runtime_ops {
      * -EADDRINUSE when the port is taken. */
     int (*start)(struct runtime *runtime, const struct runtime_spec *spec, void *owner,
                  struct runtime_process **process, struct error *err);
+    /* May be NULL: always. -ENOTCONN, with a sentence: nothing can be started, ended or changed now. */
+    int (*available)(const struct runtime *runtime, struct error *err);
+    /* May be NULL. The server has left the farm: nothing is kept for its next start. */
+    void (*forget)(struct runtime *runtime, int id);
     /* Whether a process has ended whose on_exit is still to come: how it ended is known nowhere else. */
     bool (*ending)(const struct runtime *runtime);
     /* Finds out who listens on a TCP port: "nginx (pid 812)", or "another program" where that cannot be seen. It may take
@@ -205,6 +225,9 @@ struct runtime_ops {
     /* The same, at once, from the looks taken so far. */
     void (*port_holder_known)(uint16_t port, char *out, size_t size);
     pid_t (*pid)(const struct runtime_process *process);
+    /* Where it answers HTTP to farmd, in place of 127.0.0.1 and its port; untouched where that is right, or not known yet.
+     * May be NULL. */
+    void (*address)(const struct runtime_process *process, struct sockaddr_in *address);
     int (*signal)(struct runtime_process *process, int signal, struct error *err); /* the main process only */
     int (*kill)(struct runtime_process *process, struct error *err);  /* everything of it, at once, paused or not */
     int (*pause)(struct runtime_process *process, struct error *err); /* freezes everything of it */
@@ -216,13 +239,17 @@ struct runtime_ops {
     /* Reads the kernel's files anew, so it is for one server at a time; nothing is known where there are none. */
     void (*pressure)(const struct runtime_process *process, struct runtime_pressure pressure[RUNTIME_RESOURCE_COUNT]);
     const struct counters *(*counters)(const struct runtime_process *process); /* NULL: a program without them */
+    /* May be NULL: they are those of now. When they were taken, of CLOCK_MONOTONIC. */
+    int64_t (*counters_at_ns)(const struct runtime_process *process);
 
     /* For the next farmd, with the pid; written down by the farm. */
     uint64_t (*start_time)(const struct runtime_process *process); /* ticks since boot, as in /proc/PID/stat */
 };
 
-/* Processes in cgroups on this machine. */
+/* Processes in cgroups on this machine; containers of a Docker Engine, found through DOCKER_HOST. */
 extern const struct runtime_ops runtime_process_ops;
+extern const struct runtime_ops runtime_docker_ops;
+const struct runtime_ops *runtime_of(enum runtime_kind kind);
 
 /* Who listens on a TCP port, as port_holder of the table above, found out here and now: before the loop runs. */
 void runtime_port_holder(uint16_t port, char *out, size_t size);

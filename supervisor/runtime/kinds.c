@@ -1,0 +1,13 @@
+/*
+ * The one selector of runtimes.
+ */
+#include "supervisor/runtime/runtime.h"
+
+const struct runtime_ops *runtime_of(enum runtime_kind kind)
+{
+    static const struct runtime_ops *const kinds[] = {
+        [RUNTIME_PROCESS] = &runtime_process_ops,
+        [RUNTIME_DOCKER] = &runtime_docker_ops,
+    };
+    return kinds[kind];
+}
