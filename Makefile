@@ -126,7 +126,7 @@ WEB_SOURCES := $(sort $(shell find web -name node_modules -prune -o -name dist -
 
 # ---- targets --------------------------------------------------------------------------------------------------------
 .PHONY: all build deps run test test-unit test-integration bench bench-load lint check-layers format check-format install \
-        uninstall clean docs help tests unit-tests lint-files objects test-vm test-docker docker-image bench-docker vm-shell vm-programs web web-built web-if-possible
+        uninstall clean docs help tests unit-tests lint-files objects test-vm test-docker test-swarm test-k8s docker-image bench-docker vm-shell vm-programs web web-built web-if-possible
 all: build
 
 build: $(PROGRAMS) ## build farmd and farm-worker (the default)
@@ -219,6 +219,19 @@ unit-tests: $(WORKER) $(UNIT_CHOSEN)
 RUN_TESTS = BUILD_DIR='$(OUT)' SANITIZE='$(SANITIZE)' UNIT='$(UNIT)' $(PYTHON) tests/run
 # By the environment, since it may have quotes of its own.
 export PYTEST_ARGS := $(TESTS)
+
+test-swarm: ## run a farm on a private Swarm of two nodes (root; Debian's docker.io)
+	@.ci/install-deps build test docker
+	@$(MAKE) --no-print-directory $(JOBS) build
+	@$(RUN_TESTS) swarm
+
+test-k8s: build ## hold `farmd export k8s` against Kubernetes' own schemas (npm)
+	@command -v npm >/dev/null || { echo 'farmd: the schemas come by npm: install it (apt-get install npm)' >&2; exit 1; }
+	@mkdir -p $(OUT)/k8s && cp tests/k8s/package.json tests/k8s/validate.js $(OUT)/k8s
+	@cd $(OUT)/k8s && npm install --no-package-lock --ignore-scripts --no-audit --no-fund --silent
+	@$(OUT)/farmd export k8s >$(OUT)/k8s/plain.yaml
+	@$(OUT)/farmd export k8s --config tests/k8s/groups.yaml >$(OUT)/k8s/groups.yaml
+	@node $(OUT)/k8s/validate.js $(OUT)/k8s/plain.yaml $(OUT)/k8s/groups.yaml
 
 # Debian's kernel and this farmd under QEMU, where cgroup v2 and other hosts are (BOOTS='v2 hybrid', TESTS='-k words').
 test-vm: ## run the tests in a virtual machine, on the hosts that this one is not

@@ -192,6 +192,9 @@ static int load_again(struct up *up, struct settings **settings, struct error *e
 {
     const char *path = farm_settings(up->farm)->config_path;
     int code = settings_load(up->argc, up->argv, settings, err);
+    if (code == 0 && (code = runtime_accepts(*settings, err)) < 0) {
+        settings_free(steal(settings));
+    }
     if (code == 0 && path != NULL && (*settings)->config_path == NULL) {
         settings_free(steal(settings));
         return error_set(err, ENOENT, "%s is gone; put it back, or restart farmd to go on without it", path);
@@ -379,7 +382,11 @@ static int run(const struct cli_call *call)
     if (code != CLI_DONE) {
         return code;
     }
-    if (settings_load(up.argc, up.argv, &settings, &err) != 0) {
+    code = settings_load(up.argc, up.argv, &settings, &err);
+    if (code == 0 && (code = runtime_accepts(settings, &err)) < 0) {
+        settings_free(settings);
+    }
+    if (code != 0) {
         code = give_up(&up, CLI_USAGE, &err);
         handover_done(&up.handover);
         return code;

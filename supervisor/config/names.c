@@ -25,7 +25,8 @@ const char *const enforce_mode_names[] = {
 const char *const runtime_kind_names[] = {
     [RUNTIME_PROCESS] = "process",
     [RUNTIME_DOCKER] = "docker",
-    [RUNTIME_DOCKER + 1] = NULL,
+    [RUNTIME_SWARM] = "swarm",
+    [RUNTIME_SWARM + 1] = NULL,
 };
 
 const char *const restart_policy_names[] = {
@@ -39,7 +40,8 @@ const char *const restart_profile_names[] = {
     [RESTART_PROFILE_FARM] = "farm",     [RESTART_PROFILE_KUBERNETES] = "kubernetes",
     [RESTART_PROFILE_DOCKER] = "docker", [RESTART_PROFILE_SYSTEMD] = "systemd",
     [RESTART_PROFILE_NOMAD] = "nomad",   [RESTART_PROFILE_SUPERVISORD] = "supervisord",
-    [RESTART_PROFILE_S6] = "s6",         [RESTART_PROFILE_COUNT] = NULL,
+    [RESTART_PROFILE_S6] = "s6",         [RESTART_PROFILE_SWARM] = "swarm",
+    [RESTART_PROFILE_COUNT] = NULL,
 };
 
 const char *const log_level_names[] = {

@@ -25,7 +25,7 @@
 #define LOAD_MAX_REQUESTS 10000000 /* of each server */
 #define LOAD_MAX_CONCURRENCY 1000  /* connections to each server */
 
-enum runtime_kind { RUNTIME_PROCESS, RUNTIME_DOCKER };
+enum runtime_kind { RUNTIME_PROCESS, RUNTIME_DOCKER, RUNTIME_SWARM };
 enum enforce_mode { ENFORCE_AUTO, ENFORCE_REQUIRED, ENFORCE_NONE };
 enum restart_policy { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER };
 
@@ -38,6 +38,7 @@ enum restart_profile {
     RESTART_PROFILE_NOMAD,
     RESTART_PROFILE_SUPERVISORD,
     RESTART_PROFILE_S6,
+    RESTART_PROFILE_SWARM,
     RESTART_PROFILE_COUNT
 };
 
@@ -167,7 +168,7 @@ bool limits_equal(const struct limits *a, const struct limits *b);
 /* Checks a set of limits: 0 or -EINVAL with a sentence that begins with `field_prefix` + the key ("limits.cpu: …"). */
 int limits_check(const struct limits *limits, const char *field_prefix, struct error *err);
 
-const char *runtime_kind_name(enum runtime_kind kind);       /* "process", "docker" */
+const char *runtime_kind_name(enum runtime_kind kind);       /* "process", "docker", "swarm" */
 const char *enforce_mode_name(enum enforce_mode mode);       /* "auto", "required", "none" */
 const char *restart_policy_name(enum restart_policy policy); /* "always", "on-failure", "never" */
 const char *restart_profile_name(enum restart_profile profile);

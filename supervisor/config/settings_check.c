@@ -148,8 +148,8 @@ static int check_image(const struct loading *loading, int index, struct error *e
     if (group->image && !group->command && !containers) {
         loading_origin(loading, index, SETTING_IMAGE, where);
         return error_set(err, EINVAL,
-                         "%s: only containers have one; set `runtime: docker`, or name the program with "
-                         "`command:`",
+                         "%s: only containers have one; set `runtime: docker` or swarm, or name the program "
+                         "with `command:`",
                          where);
     }
     if (group->command && !group->image && containers) {

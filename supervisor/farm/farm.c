@@ -63,11 +63,11 @@ struct server *farm_add_server_as(struct farm *farm, int id, const struct group_
 void farm_remove_server(struct farm *farm, struct server *server)
 {
     size_t i = lower_bound(farm, server->id);
-    if (farm->ops->forget)
-        farm->ops->forget(farm->runtime, server->id);
     memmove(&farm->servers[i], &farm->servers[i + 1], (farm->server_count - i - 1) * sizeof(struct server *));
     farm->server_count--;
     log_keeper_servers_changed(farm->log_keeper);
+    if (farm->ops->forget)
+        farm->ops->forget(farm->runtime, server->id);
     server_free(server);
 }
 

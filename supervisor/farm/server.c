@@ -419,6 +419,15 @@ void server_event(struct server *server, enum lifecycle_event event)
         enqueue(server, &(struct server_request){.event = event});
 }
 
+/* What the runtime cannot do at all; NULL: it can. */
+static const char *refusal_of(const struct server *server, enum server_action action)
+{
+    const struct runtime_ops *ops = farm_runtime_ops(server->farm);
+    if (action == SERVER_ACTION_KILL)
+        return ops->no_kill;
+    return action == SERVER_ACTION_PAUSE || action == SERVER_ACTION_RESUME ? ops->no_pause : NULL;
+}
+
 void server_act(struct server *server, enum server_action action, server_done_fn done, void *data)
 {
     static const enum lifecycle_event events[SERVER_ACTION_COUNT] = {
@@ -429,7 +438,10 @@ void server_act(struct server *server, enum server_action action, server_done_fn
     bool ends = action == SERVER_ACTION_STOP || action == SERVER_ACTION_KILL;
     bool is_last = server->own->retired || farm_is_stopping(server->farm); /* must not be refused */
     struct error err = {0};
-    if (server->own->freed || (server->own->retired && !ends))
+    const char *refusal = done ? refusal_of(server, action) : NULL; /* else it is the end of the farm */
+    if (refusal)
+        error_set(&err, ENOTSUP, "%s: %s", server->name, refusal);
+    else if (server->own->freed || (server->own->retired && !ends))
         error_set(&err, ECANCELED, "%s is no longer part of the farm", server->name);
     else if (!ends && farm_is_stopping(server->farm))
         error_set(&err, EBUSY, "%s: the farm is being stopped", server->name);

@@ -75,6 +75,8 @@ static enum event_reason reason_of_exit(const struct server *server)
         return own->cause;
     if (server->lifecycle.state == SERVER_STOPPING || exit->by_hand)
         return REASON_STOPPED;
+    if (exit->replaced)
+        return REASON_STOPPED;
     if (strncmp(exit->detail, "error EADDRINUSE", strlen("error EADDRINUSE")) == 0)
         return REASON_PORT_TAKEN;
     if (exit->oom_killed)
@@ -104,7 +106,8 @@ static const char *signal_name(int signal)
 /* What a server said before it gave up, "error ENAME text", without what is for programs. */
 static const char *words_of(const struct runtime_exit *exit)
 {
-    const char *name = strchr(exit->detail, ' ');
+    bool for_programs = strncmp(exit->detail, "error E", strlen("error E")) == 0;
+    const char *name = for_programs ? strchr(exit->detail, ' ') : NULL;
     const char *text = name != NULL ? strchr(name + 1, ' ') : NULL;
     return text != NULL ? text + 1 : exit->detail;
 }
@@ -120,7 +123,7 @@ static void describe_exit(const struct runtime_exit *exit, char *out, size_t siz
         put(out, size, "signal %d, SIG%s", exit->signal, signal_name(exit->signal));
         break;
     case RUNTIME_EXIT_UNKNOWN:
-        put(out, size, "nobody saw how");
+        put(out, size, "%s", said[0] ? said : "nobody saw how");
         break;
     }
 }
@@ -300,6 +303,16 @@ static void note_streak(struct server *server)
     own->streak_reason = reason;
 }
 
+/* The runtime has decided; the profile only counts along. */
+static enum lifecycle_verdict judge_by_runtime(struct server *server)
+{
+    const struct runtime_exit *exit = &server->own->exit;
+    if (exit->follow_up == RUNTIME_LEAVES_IT)
+        return VERDICT_GIVE_UP;
+    server->own->retry_delay_ms = exit->restart_in_ms;
+    return exit->restart_in_ms > 0 ? VERDICT_RETRY_LATER : VERDICT_RETRY_NOW;
+}
+
 enum lifecycle_verdict server_judge(struct server *server)
 {
     struct server_private *own = server->own;
@@ -319,6 +332,8 @@ enum lifecycle_verdict server_judge(struct server *server)
     note_streak(server);
     if (server->backoff.failures <= 1)
         own->streak_began_ms = now_ms;
+    if (own->exit.follow_up != RUNTIME_FOLLOW_POLICY)
+        return judge_by_runtime(server);
     own->retry_delay_ms = decision.delay_ms;
     if (server->last_exit.reason == REASON_PORT_TAKEN && decision.verdict == VERDICT_RETRY_NOW) {
         own->retry_delay_ms = PORT_TAKEN_DELAY_MS;

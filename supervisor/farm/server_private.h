@@ -89,6 +89,8 @@ char *server_log_path(const struct farm *farm, int id); /* the caller frees */
 void server_restore(struct server *server, const struct state_server *was); /* what goes on; nothing runs yet */
 /* Takes over the process of an earlier farmd. Negative when that is gone (it is told as an exit then) or cannot be taken. */
 int server_adopt(struct server *server, const struct state_server *was, struct error *err);
+/* The same of one that the runtime finds by itself; `was` may be NULL. */
+int server_find(struct server *server, const struct state_server *was, struct error *err);
 void server_start_again(struct server *server); /* what was restored without a process, as its restart policy would */
 void server_go_on(struct server *server);       /* it was adopted */
 void server_record(const struct server *server, struct state_server *out); /* for the next farmd */

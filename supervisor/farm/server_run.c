@@ -100,6 +100,10 @@ static int start_process(struct server *server, struct error *err)
         .user = server->group->user,
         .log_path = server->log_path,
         .limits = server->limits,
+        .stop_grace_ms = server->group->stop_grace_ms,
+        .restart = server->group->restart,
+        .restart_profile = server->group->restart_profile,
+        .fingerprint = group_settings_fingerprint(server->group),
     };
     log_marks_add(&server->log_marks, logfile_mark(server->log_path)); /* what is there is of earlier runs */
     int code = farm_runtime_ops(server->farm)->start(farm_runtime(server->farm), &spec, server, &server->process, err);

@@ -33,6 +33,18 @@ struct runtime_spec {
     const char *user;     /* NULL: the unprivileged default */
     const char *log_path; /* opened O_APPEND for stdout and stderr */
     struct limits limits;
+    /* For a runtime that stops and restarts by itself, or finds its servers by what it noted on them. */
+    int64_t stop_grace_ms;
+    enum restart_policy restart;
+    enum restart_profile restart_profile;
+    uint64_t fingerprint; /* of the settings */
+};
+
+/* Who decides what follows an end. */
+enum runtime_follow_up {
+    RUNTIME_FOLLOW_POLICY, /* the farm, by its restart policy */
+    RUNTIME_RESTARTS_IT,   /* the runtime does: the next `start` takes up what it has begun */
+    RUNTIME_LEAVES_IT,     /* the runtime will not start it again by itself */
 };
 
 enum runtime_exit_kind {
@@ -49,7 +61,10 @@ struct runtime_exit {
     bool not_started; /* it never got to its program; detail tells why */
     bool by_hand;     /* somebody ended it by the means of the runtime itself (docker stop): it is to stay so */
     bool unavailable; /* what runs servers does not answer; on_available tells when it does */
-    char detail[256]; /* what the program said through the readiness pipe before it ended, or "" */
+    bool replaced;    /* the runtime itself has ended it, for another one */
+    enum runtime_follow_up follow_up;
+    int64_t restart_in_ms; /* with RUNTIME_RESTARTS_IT */
+    char detail[256];      /* what the program said before it ended ("error ENAME text"), or the runtime, or "" */
 };
 
 /* What the runtime is in want of, or the kernel refuses it; of all servers together. */
@@ -162,6 +177,13 @@ struct runtime_adoption {
 struct runtime_adopted {
     bool paused;        /* frozen */
     uint64_t oom_kills; /* of one that is gone: those that were not known */
+    /* From a runtime that finds its servers by itself: what it noted of them. */
+    bool stopped;          /* none runs, because it was stopped by hand */
+    bool starting;         /* it is not known to serve yet */
+    int64_t started_at_us; /* real time; 0: not yet */
+    uint64_t fingerprint;  /* of the settings it was started with; 0: not known */
+    uint16_t port;
+    struct limits limits;
 };
 
 struct runtime_options {
@@ -180,9 +202,16 @@ struct runtime_options {
 };
 
 struct runtime_ops {
-    const char *kind;  /* "process", "docker" */
-    bool tells_ready;  /* on_ready comes for farm-worker; else the farm has to ask it over HTTP */
-    bool begins_later; /* `start` only asks for a start: there is no pid, and nothing to ask, before on_begun */
+    const char *kind;   /* "process", "docker", "swarm" */
+    bool tells_ready;   /* on_ready comes for farm-worker; else the farm has to ask it over HTTP */
+    bool begins_later;  /* `start` only asks for a start: there is no pid, and nothing to ask, before on_begun */
+    bool finds_servers; /* `adopt` needs no record of them: names are enough */
+    /* Why a server cannot be killed, or paused and resumed, on request here; NULL: it can. */
+    const char *no_kill;
+    const char *no_pause;
+
+    /* -EINVAL: these settings ask for what cannot be done here. NULL: there is nothing of that kind. */
+    int (*accepts)(const struct settings *settings, struct error *err);
 
     /* Finds out what can be enforced here and makes the slice; what an earlier run of the same instance left in it stays
      * untouched. -EPERM when enforcement is required and impossible. */
@@ -224,10 +253,12 @@ struct runtime_ops {
                         void *data);
     /* The same, at once, from the looks taken so far. */
     void (*port_holder_known)(uint16_t port, char *out, size_t size);
-    pid_t (*pid)(const struct runtime_process *process);
+    pid_t (*pid)(const struct runtime_process *process); /* 0: not known here */
     /* Where it answers HTTP to farmd, in place of 127.0.0.1 and its port; untouched where that is right, or not known yet.
      * May be NULL. */
     void (*address)(const struct runtime_process *process, struct sockaddr_in *address);
+    /* The name of the machine that it runs on, or NULL while that is not known. NULL: it is always this one. */
+    const char *(*node)(const struct runtime_process *process);
     int (*signal)(struct runtime_process *process, int signal, struct error *err); /* the main process only */
     int (*kill)(struct runtime_process *process, struct error *err);  /* everything of it, at once, paused or not */
     int (*pause)(struct runtime_process *process, struct error *err); /* freezes everything of it */
@@ -246,10 +277,15 @@ struct runtime_ops {
     uint64_t (*start_time)(const struct runtime_process *process); /* ticks since boot, as in /proc/PID/stat */
 };
 
-/* Processes in cgroups on this machine; containers of a Docker Engine, found through DOCKER_HOST. */
+/* Processes in cgroups on this machine; containers of a Docker Engine, found through DOCKER_HOST; services of the Swarm
+ * that this Engine manages. */
 extern const struct runtime_ops runtime_process_ops;
 extern const struct runtime_ops runtime_docker_ops;
+extern const struct runtime_ops runtime_swarm_ops;
 const struct runtime_ops *runtime_of(enum runtime_kind kind);
+
+/* Whether the runtime of these settings can do what they ask for; -EINVAL. */
+int runtime_accepts(const struct settings *settings, struct error *err);
 
 /* Who listens on a TCP port, as port_holder of the table above, found out here and now: before the loop runs. */
 void runtime_port_holder(uint16_t port, char *out, size_t size);

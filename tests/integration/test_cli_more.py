@@ -130,7 +130,7 @@ def test_a_token_is_not_exported(tmp_path):
 
 
 def test_what_cannot_be_exported(tmp_path):
-    assert "none of compose, nginx, haproxy, env" in error(None, "export", "json")
+    assert "none of compose, k8s, nginx, haproxy, env" in error(None, "export", "json")
     assert "say what to export" in error(None, "export")
     assert "--servers" in error(None, "export", "nginx", "--servers", "0")
     assert "--listen" in error(None, "export", "nginx", "--listen", "0")
@@ -153,7 +153,7 @@ def farm():
 @pytest.mark.parametrize("line,words", [
     ("farmd res", ["restart", "resume"]), ("farmd ps --wa", ["--watch"]), ("farmd ps -o j", ["json", "jsonl"]),
     ("farmd ps --output=y", ["--output=yaml"]), ("farmd --servers 3 --base", ["--base-port"]),
-    ("farmd --serv", ["--servers"]), ("farmd help sel", ["selectors"]), ("farmd export ", ["compose", "nginx", "haproxy", "env"]),
+    ("farmd --serv", ["--servers"]), ("farmd help sel", ["selectors"]), ("farmd export ", ["compose", "k8s", "nginx", "haproxy", "env"]),
     ("farmd export nginx ", []), ("farmd completion f", ["fish"]), ("farmd ps state:un", ["state:unhealthy", "state:unknown"]),
     ("farmd ps 1-3,state:fa", ["1-3,state:failed"]), ("farmd logs --tail ", []), ("farmd up --cpu ", []), ("farmd nonsense ", []),
     ("farmd wait -q --he", ["--healthy", "--help"]), ("far", []), ("", []),

@@ -119,7 +119,7 @@ static void refuses_wrong_values(void **state)
          "farm.yaml:2: servers.restart: \"sometimes\" is not known; allowed always, on-failure or never"},
         {"servers:\n  restart_profile: k8s\n", "farm.yaml:2: servers.restart_profile: \"k8s\" is not known; allowed "
                                                "farm, kubernetes, docker, systemd, nomad, "
-                                               "supervisord or s6"},
+                                               "supervisord, s6 or swarm"},
         {"servers:\n  start_timeout: soon\n",
          "farm.yaml:2: servers.start_timeout: \"soon\" is not a duration; write 250ms, 3s or 5m"},
         {"servers:\n  stop_grace: 2h\n", "farm.yaml:2: servers.stop_grace: \"2h\" is out of range; allowed 0s to 1h"},

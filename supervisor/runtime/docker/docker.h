@@ -9,12 +9,12 @@
 
 #include "supervisor/runtime/docker/container.h"
 #include "supervisor/runtime/docker/engine.h"
+#include "supervisor/runtime/docker/image.h"
+#include "supervisor/runtime/docker/log_frames.h"
 #include "supervisor/runtime/process/slice.h"
 #include "supervisor/runtime/runtime.h"
 
 #include <sys/queue.h>
-
-#define DOCKER_IMAGE_MAX 160
 
 struct engine_feed;
 
@@ -39,8 +39,7 @@ struct runtime {
     struct engine *engine;
     struct engine_feed *feed;
     char instance[CONTAINER_NAME_MAX];
-    char image_id[DOCKER_IMAGE_MAX];  /* what that name stands for now */
-    char image[DOCKER_IMAGE_MAX];     /* of farm-worker */
+    struct docker_image image;        /* of farm-worker */
     struct container_project project; /* farmd's own; an empty name: none */
     bool in_network;                  /* farmd is a container too, beside its servers */
     char network_id[CONTAINER_ID_MAX];
@@ -196,9 +195,7 @@ void kept_remove_all(struct runtime *runtime);
 void network_remove(const struct runtime *runtime);
 void docker_sweep(struct runtime *runtime, const struct runtime_sweep *what);
 
-/* image.c: there is an image of farm-worker, and a network; before the loop runs. `given`: the image's name, NULL for one
- * that farmd makes. */
-int image_ensure(struct runtime *runtime, const char *given, struct error *err);
+/* network.c: there is the network; before the loop runs. */
 int network_ensure(struct runtime *runtime, struct error *err);
 
 /* compose_project.c: which project of Docker Compose farmd is in; before the loop runs. */
@@ -211,17 +208,11 @@ bool engine_feed_is_live(const struct engine_feed *feed);    /* the Engine answe
 int64_t engine_feed_away_ms(const struct engine_feed *feed); /* for how long it has not; 0: it does */
 void engine_feed_ping(struct engine_feed *feed);             /* asks whether it answers */
 unsigned engine_feed_breaks(const struct engine_feed *feed); /* how often it has stopped to */
-int64_t engine_time_ns(const char *text);                    /* "2026-11-23T08:30:00.123456789Z"; 0: it is none */
 
 /* log_follow.c: the log of one run, from a time on, into its file. `ended` may free it. */
 struct log_follow;
 struct log_follow *log_follow_begin(struct runtime *runtime, const char *id, const char *path, int64_t since_ns,
                                     void (*ended)(void *data), void *data);
 void log_follow_free(struct log_follow *follow); /* NULL is fine */
-
-/* log_frames.c: the Engine's two output streams in one, taken apart into the server's log. */
-struct log_frames *log_frames_open(const char *path);
-void log_frames_feed(struct log_frames *frames, const char *piece, size_t length);
-void log_frames_free(struct log_frames *frames); /* NULL is fine */
 
 #endif

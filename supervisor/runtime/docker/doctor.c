@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A message of farmd's has its fix on the second line. */
-static void note(struct doctor_finding *finding, const char *name, int code, const char *text)
+void docker_doctor_note(struct doctor_finding *finding, const char *name, int code, const char *text)
 {
     static const char separator[] = "\n  fix: ";
     const char *fix = code < 0 ? strstr(text, separator) : NULL;
@@ -31,7 +30,7 @@ static int look_for_engine(struct engine_address *address, struct doctor_finding
     if (code == 0)
         code = engine_connect(address, &err);
     snprintf(text, sizeof(text), "the Docker Engine at %s, version %s of its API", address->socket, address->version);
-    note(finding, "engine", code, code < 0 ? err.message : text);
+    docker_doctor_note(finding, "engine", code, code < 0 ? err.message : text);
     return code;
 }
 
@@ -42,11 +41,11 @@ static void look_at_limits(const struct engine_address *address, enum enforce_mo
     struct error err;
 
     if (docker_enforcement_of(address, &enforcement, &err) < 0)
-        note(finding, "limits", -1, err.message);
+        docker_doctor_note(finding, "limits", -1, err.message);
     else if (*enforcement.warning)
-        note(finding, "limits", enforce == ENFORCE_NONE ? 0 : -1, enforcement.warning);
+        docker_doctor_note(finding, "limits", enforce == ENFORCE_NONE ? 0 : -1, enforcement.warning);
     else
-        note(finding, "limits", 0, "CPU, memory and processes, by the Engine");
+        docker_doctor_note(finding, "limits", 0, "CPU, memory and processes, by the Engine");
 }
 
 size_t docker_doctor_examine(const struct doctor_question *question,

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <uv.h>
 
 #define ENGINE_MIN_API "1.41" /* Docker 20.10 */
@@ -31,6 +32,9 @@ int engine_find(const char *docker_host, struct engine_address *address, struct 
 /* Asks who is there and settles the version. Waits for some seconds at most, so it is for before the loop runs. The message
  * of a failure says what to do. */
 int engine_connect(struct engine_address *address, struct error *err);
+
+/* Nanoseconds since 1970 of a time as the Engine writes it: "2026-11-23T08:30:00.123456789Z"; 0: it is none. */
+int64_t engine_time_ns(const char *text);
 
 /* What came of a call. */
 struct engine_answer {

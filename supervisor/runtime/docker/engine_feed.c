@@ -13,13 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define RETRY_FIRST_MS 100
 #define RETRY_LAST_MS 2000
 #define PING_TIMEOUT_MS 3000
 #define LINE_MAX_LENGTH ((size_t)64 * 1024)
-#define NS_DIGITS 9
 
 enum action { ACTION_OTHER, ACTION_START, ACTION_DIE, ACTION_DESTROY, ACTION_KILL, ACTION_OOM, ACTION_CHANGE };
 
@@ -34,24 +32,6 @@ struct engine_feed {
     int64_t away_ms; /* since when it is not */
     unsigned breaks;
 };
-
-int64_t engine_time_ns(const char *text)
-{
-    struct tm when = {0};
-    int64_t ns = 0;
-    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &when);
-
-    if (!rest || when.tm_year < 70)
-        return 0;
-    if (*rest == '.') {
-        int digits = 0;
-        for (rest++; *rest >= '0' && *rest <= '9' && digits < NS_DIGITS; rest++, digits++)
-            ns = ns * 10 + (*rest - '0');
-        for (; digits < NS_DIGITS; digits++)
-            ns *= 10;
-    }
-    return (int64_t)timegm(&when) * NS_PER_SECOND + ns;
-}
 
 /* --- one event --- */
 

@@ -1,15 +1,14 @@
 /*
  * The image of farm-worker is made from its static program, without a registry: one file in a tar, handed to the Engine. Its
- * tag is a digest of the program, so that another build is another image. And the network in which servers know each other
- * by name.
+ * tag is a digest of the program, so that another build is another image.
  */
-#include "supervisor/runtime/docker/docker.h"
+#include "supervisor/runtime/docker/image.h"
 
-#include "core/json.h"
+#include "core/buffer.h"
 #include "core/memory.h"
+#include "supervisor/runtime/docker/container.h"
 #include "supervisor/runtime/process/spawn.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -96,13 +95,14 @@ static void make_tar(const struct program *program, struct buffer *out)
 
 /* --- the image --- */
 
-static int import(struct runtime *runtime, const struct program *program, struct error *err)
+static int import(const struct engine_address *address, const char *image, const struct program *program,
+                  struct error *err)
 {
-    const char *colon = strrchr(runtime->image, ':');
+    const char *colon = strrchr(image, ':');
     cleanup_free char *path =
         xasprintf("/images/create?fromSrc=-&repo=%.*s&tag=%s&changes=ENTRYPOINT%%20%%5B%%22%%2Ffarm-worker%%22%%5D"
                   "&changes=USER%%20" NOBODY "&changes=EXPOSE%%20%d&message=farmd",
-                  (int)(colon - runtime->image), runtime->image, colon + 1, CONTAINER_PORT);
+                  (int)(colon - image), image, colon + 1, CONTAINER_PORT);
     struct buffer tar = BUFFER_EMPTY;
 
     make_tar(program, &tar);
@@ -114,133 +114,57 @@ static int import(struct runtime *runtime, const struct program *program, struct
         .content_type = "application/x-tar",
         .timeout_ms = IMPORT_TIMEOUT_MS,
     };
-    int code = engine_ask(&runtime->address, &call, NULL, err);
+    int code = engine_ask(address, &call, NULL, err);
     buffer_done(&tar);
     return code;
 }
 
-static int exists(const struct runtime *runtime, const char *path, cJSON **json, struct error *err)
+/* Fills image->id: another build under the same name is another image. */
+static int find_id(const struct engine_address *address, struct docker_image *image, struct error *err)
 {
+    cleanup_free char *path = xasprintf("/images/%s/json", image->name);
     const struct engine_call call = {.method = "GET", .path = path};
-    return engine_ask(&runtime->address, &call, json, err);
-}
-
-/* Another build under the same name is another image. */
-static int note_id(struct runtime *runtime, struct error *err)
-{
-    cleanup_free char *path = xasprintf("/images/%s/json", runtime->image);
     cJSON *json = NULL;
-    int code = exists(runtime, path, &json, err);
+    int code = engine_ask(address, &call, &json, err);
     const cJSON *id = cJSON_GetObjectItemCaseSensitive(json, "Id");
 
     if (code == 0)
-        snprintf(runtime->image_id, sizeof(runtime->image_id), "%s",
-                 cJSON_IsString(id) ? id->valuestring : runtime->image);
+        snprintf(image->id, sizeof(image->id), "%s", cJSON_IsString(id) ? id->valuestring : image->name);
     cJSON_Delete(json);
     return code;
 }
 
 /* Somebody else has made it: docker compose, or make docker-image. */
-static int find_given(struct runtime *runtime, const char *given, struct error *err)
+static int find_given(const struct engine_address *address, struct docker_image *image, struct error *err)
 {
-    snprintf(runtime->image, sizeof(runtime->image), "%s", given);
-    int code = note_id(runtime, err);
+    int code = find_id(address, image, err);
+
     if (code == -ENOENT)
         return error_set(err, ENOENT,
                          "the Docker Engine has no image %s\n"
                          "  fix: build it (docker compose build, make docker-image) or docker pull it; without "
                          "docker.image farmd makes one of its own farm-worker",
-                         given);
+                         image->name);
     return code;
 }
 
-int image_ensure(struct runtime *runtime, const char *given, struct error *err)
+int image_ensure(const struct engine_address *address, const char *given, struct docker_image *image, struct error *err)
 {
     struct program program;
 
-    if (given)
-        return find_given(runtime, given, err);
+    if (given) {
+        snprintf(image->name, sizeof(image->name), "%s", given);
+        return find_given(address, image, err);
+    }
     int code = map_program(&program, err);
     if (code < 0)
         return code;
-    snprintf(runtime->image, sizeof(runtime->image), "farm-worker:" FARMD_VERSION "-%08" PRIx32,
-             (uint32_t)digest(&program));
-    code = note_id(runtime, err);
+    snprintf(image->name, sizeof(image->name), "farm-worker:" FARMD_VERSION "-%08" PRIx32, (uint32_t)digest(&program));
+    code = find_id(address, image, err);
     if (code == -ENOENT)
-        code = import(runtime, &program, err);
+        code = import(address, image->name, &program, err);
     if (code == 0)
-        code = note_id(runtime, err); /* an import that went wrong is told inside a 200 */
+        code = find_id(address, image, err); /* an import that went wrong is told inside a 200 */
     munmap((void *)program.bytes, program.size);
     return code;
-}
-
-/* --- the network --- */
-
-static int make_network(const struct runtime *runtime, struct error *err)
-{
-    struct buffer body = BUFFER_EMPTY;
-    struct json_writer w = json_writer_to(&body);
-
-    json_begin_object(&w);
-    json_member_string(&w, "Name", CONTAINER_NETWORK);
-    json_member_bool(&w, "CheckDuplicate", true);
-    json_key(&w, "Labels");
-    json_begin_object(&w);
-    json_member_string(&w, CONTAINER_LABEL_INSTANCE, runtime->instance);
-    json_end_object(&w);
-    json_end_object(&w);
-    const struct engine_call call = {
-        .method = "POST", .path = "/networks/create", .body = body.data, .body_length = body.length};
-    int code = engine_ask(&runtime->address, &call, NULL, err);
-    buffer_done(&body);
-    return code;
-}
-
-/* One that no farmd has made stays when the farm ends. */
-static void note_network(struct runtime *runtime, const cJSON *json)
-{
-    const cJSON *id = cJSON_GetObjectItemCaseSensitive(json, "Id");
-    const cJSON *owner =
-        cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(json, "Labels"), CONTAINER_LABEL_INSTANCE);
-
-    if (cJSON_IsString(id) && cJSON_IsString(owner))
-        snprintf(runtime->network_id, sizeof(runtime->network_id), "%s", id->valuestring);
-}
-
-int network_ensure(struct runtime *runtime, struct error *err)
-{
-    static const char path[] = "/networks/" CONTAINER_NETWORK;
-    cJSON *json = NULL;
-    int code = exists(runtime, path, &json, err);
-
-    if (code == -ENOENT) {
-        code = make_network(runtime, err);
-        if (code == 0)
-            code = exists(runtime, path, &json, err);
-    }
-    if (code == 0)
-        note_network(runtime, json);
-    cJSON_Delete(json);
-    return code;
-}
-
-/* Those that stand still need it too, and the Engine would not say so: another farm's, or a person's. */
-static bool is_network_used(const struct runtime *runtime)
-{
-    cleanup_free char *path =
-        xasprintf("/containers/json?all=1&filters=%%7B%%22network%%22%%3A%%5B%%22%s%%22%%5D%%7D", runtime->network_id);
-    cJSON *list = NULL;
-    bool used = exists(runtime, path, &list, NULL) < 0 || cJSON_GetArraySize(list) > 0;
-
-    cJSON_Delete(list);
-    return used;
-}
-
-void network_remove(const struct runtime *runtime)
-{
-    cleanup_free char *path = xasprintf("/networks/%s", runtime->network_id);
-    const struct engine_call call = {.method = "DELETE", .path = path};
-
-    if (*runtime->network_id && !is_network_used(runtime))
-        engine_ask(&runtime->address, &call, NULL, NULL);
 }

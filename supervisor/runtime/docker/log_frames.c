@@ -2,7 +2,7 @@
  * Frames of the Engine's logs: a head of 8 bytes (which stream, three zeros, a length in network order) and so many bytes.
  * A piece may end anywhere.
  */
-#include "supervisor/runtime/docker/docker.h"
+#include "supervisor/runtime/docker/log_frames.h"
 
 #include "core/memory.h"
 

@@ -420,7 +420,7 @@ static struct runtime_process *run_new(struct runtime *runtime, const char *name
 int docker_start(struct runtime *runtime, const struct runtime_spec *spec, void *owner,
                  struct runtime_process **process, struct error *err)
 {
-    const char *image = spec->image ? spec->image : runtime->image;
+    const char *image = spec->image ? spec->image : runtime->image.name;
     struct kept_container *kept = kept_find(runtime, spec->id);
     int rc = docker_available(runtime, err);
 
@@ -433,7 +433,7 @@ int docker_start(struct runtime *runtime, const struct runtime_spec *spec, void 
     run->limits = spec->limits;
     run->port = spec->port;
     run->is_worker = !spec->image;
-    run->spec_hash = container_hash(spec, spec->image ? spec->image : runtime->image_id);
+    run->spec_hash = container_hash(spec, spec->image ? spec->image : runtime->image.id);
     container_compose(spec, runtime->instance, *runtime->project.name ? &runtime->project : NULL, image, run->spec_hash,
                       &run->body);
     if (kept) {

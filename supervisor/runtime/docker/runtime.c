@@ -62,7 +62,7 @@ static int make_ready(struct runtime *runtime, const struct runtime_options *opt
     if (code == 0)
         code = find_enforcement(runtime, options->enforce, err);
     if (code == 0)
-        code = image_ensure(runtime, options->docker->image, err);
+        code = image_ensure(&runtime->address, options->docker->image, &runtime->image, err);
     if (code == 0)
         code = network_ensure(runtime, err);
     if (code == 0)
