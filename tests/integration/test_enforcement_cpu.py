@@ -24,7 +24,8 @@ WEB, IDLE, FIRST, SECOND = 1, 2, 3, 4
 # In a machine that counts its time in instructions nothing disturbs a measurement; elsewhere others want the CPU too.
 UNDISTURBED = bool(os.environ.get("FARMD_VM_BOOT"))
 PRECISION, THROTTLED, WINDOW = (0.05, 0.95, 5) if UNDISTURBED else (0.1, 0.5, 3)
-TRIES = 3 if UNDISTURBED else 6  # a window may have in it what begins or ends beside it
+TRIES = 1 if UNDISTURBED else 6
+SHARE_TRIES = 3 if UNDISTURBED else 6  # one window of four was seen 10 % off in the virtual machine, cause not known
 
 CONFIG = """
 groups:
@@ -190,10 +191,10 @@ def pieces_ratio(one, other, seconds=WINDOW):
 
 
 def assert_ratio_near(one, other, wanted):
-    """Without its reservation, or that of the slice, it would be 1. On a machine that others use, what the scheduler makes of
-    weights may be a third off for minutes; the virtual machine holds it to a tenth."""
+    """Without its reservation, or that of the slice, it would be 1. Outside the virtual machine 5.3 of 4 was seen once in six
+    windows running, cause not known; in it a tenth is all that is allowed."""
     seen = []
-    for _ in range(TRIES):
+    for _ in range(SHARE_TRIES):
         seen.append(round(pieces_ratio(one, other), 2))
         if abs(seen[-1] / wanted - 1) <= (0.1 if UNDISTURBED else 0.5):
             return
