@@ -80,10 +80,9 @@ const struct cli_verb verb_export = {
     .summary = "the farm for compose, Kubernetes, nginx or haproxy, or as .env file",
     .details =
         "Made of the settings (farm.yaml, environment, flags); no farm has to run. compose: a service for each server "
-        "with its limits, for docker compose; farmd --runtime docker takes over what runs of it. k8s: a Deployment and a "
-        "Service for each, for kubectl. nginx, haproxy: a "
-        "balancer in front of all servers, and an upstream for "
-        "each group. env: the settings as variables, for a .env file.",
+        "with its limits, for docker compose; farmd --runtime docker takes over what runs of it. k8s: a Deployment and "
+        "a Service for each, for kubectl. nginx, haproxy: a balancer in front of all servers, and an upstream for each "
+        "group. env: the settings as variables, for a .env file.",
     .examples = (const struct cli_example[]){{"export nginx --servers 10 > farm.conf", "ten servers behind nginx"},
                                              {"export compose > docker-compose.yml", "the same farm in containers"},
                                              {"export k8s | kubectl apply -f -", "… in a cluster"},

@@ -1,8 +1,8 @@
 /* supervisor/cli/doctor: what is asked of the machine, and how findings are told. */
 #include "supervisor/cli/verbs.h"
 #include "supervisor/runtime/docker/doctor.h"
-#include "supervisor/runtime/swarm/doctor.h"
 #include "supervisor/runtime/process/doctor.h"
+#include "supervisor/runtime/swarm/doctor.h"
 
 #include "core/memory.h"
 #include "tests/unit/cli_capture.h"

@@ -9,6 +9,7 @@
 #include "supervisor/runtime/docker/container.h"
 #include "supervisor/runtime/process/spawn.h"
 
+#include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

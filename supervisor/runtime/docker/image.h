@@ -16,6 +16,7 @@ struct docker_image {
 
 /* Fills `image`: the one named `given`, which must be there, or farmd's own where that is NULL. Waits for the Engine, so it is
  * for before the loop runs. */
-int image_ensure(const struct engine_address *address, const char *given, struct docker_image *image, struct error *err);
+int image_ensure(const struct engine_address *address, const char *given, struct docker_image *image,
+                 struct error *err);
 
 #endif
