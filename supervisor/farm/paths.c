@@ -120,7 +120,10 @@ static void make_elsewhere_on_disk(const char *parent, const char *path)
     unsigned marked = before | FS_TOPDIR_FL;
     if (ioctl(fd, FS_IOC_SETFLAGS, &marked) < 0)
         return;
-    (void)mkdir(path, 0755); /* make_directory tells what is wrong */
+    /* The name decides where, so that it is another one for each farm; make_directory tells what is wrong. */
+    cleanup_free char *temporary = xasprintf("%s.%d", path, (int)getpid());
+    if (mkdir(temporary, 0755) == 0 && rename(temporary, path) < 0)
+        rmdir(temporary);
     ioctl(fd, FS_IOC_SETFLAGS, &before);
 }
 
