@@ -4,6 +4,7 @@ import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { textUnit } from '../../ui/textUnit';
 import { useScheme } from '../../state/theme';
+import { withGaps } from './gaps';
 
 export interface Curve {
   label: string;
@@ -18,6 +19,8 @@ export interface PlotProps {
   at: readonly number[];
   curves: readonly Curve[];
   values: readonly (readonly (number | null)[])[];
+  /** Seconds from one point to the next. */
+  step: number;
   limit?: number | null;
   /** The time axis covers so many seconds, also before the first figure. */
   leastSeconds: number;
@@ -97,12 +100,18 @@ function optionsOf(curves: readonly Curve[], unit: string, width: number, onDraw
         value: (_plot: uPlot, value: number | null) => (value === null ? '–' : `${+value.toPrecision(3)} ${unit}`),
       })),
     ],
-    hooks: { draw: [onDraw] },
+    hooks: { draw: [onDraw], setCursor: [tellLast] },
   };
 }
 
 function alignedData(props: PlotProps): uPlot.AlignedData {
-  return [props.at, ...props.values] as unknown as uPlot.AlignedData;
+  const { at, values } = withGaps(props.at, props.values, props.step);
+  return [at, ...values];
+}
+
+/** Without the pointer on it the legend tells the last figures. */
+function tellLast(plot: uPlot): void {
+  if (plot.cursor.left == null || plot.cursor.left < 0) plot.setLegend({ idx: plot.data[0].length - 1 });
 }
 
 export function Plot(props: PlotProps) {
@@ -139,8 +148,7 @@ export function Plot(props: PlotProps) {
     const made = plot.current;
     if (!made) return;
     made.setData(alignedData(props));
-    // Without the pointer on it the legend tells the last figures.
-    if (made.cursor.left == null || made.cursor.left < 0) made.setLegend({ idx: props.at.length - 1 });
+    tellLast(made);
   }, [props]);
 
   return <div ref={box} className="plot" role="img" aria-label={props.label} />;

@@ -34,7 +34,7 @@ interface PlotsProps {
 
 export const Plots = memo(function Plots({ points, limits, resolution, onResolution }: PlotsProps) {
   if (!points || points.at.length < 2) return <p className="dim">Its figures come with the next seconds.</p>;
-  const shared = { at: points.at, marks: restartsIn(points), leastSeconds: LEAST_SECONDS[resolution] };
+  const shared = { at: points.at, step: resolution, marks: restartsIn(points), leastSeconds: LEAST_SECONDS[resolution] };
   const last = points.at.length - 1;
   return (
     <div className="plots">
