@@ -122,7 +122,7 @@ export const Card = memo(function Card({ id, isFocused, onClick, onKeyDown }: Ca
       onClick={(event) => onClick(id, event)}
       onKeyDown={(event) => onKeyDown(id, event)}
     >
-      <div role="gridcell">
+      <div role="gridcell" className="card-inside">
         <div className="card-title">
           <i className="glyph" aria-hidden="true">{GLYPHS[kind]}</i>
           <b title={name}>{name}</b>

@@ -32,6 +32,7 @@ async function show(now: Table, at: number): Promise<void> {
   } catch (problem) {
     caution = `states only: ${(problem as Error).message}`;
   }
+  if (!caution && [...history.values()].every(({ at: points }) => points.length === 0)) caution = 'states only: no figures are kept of then';
   if (present !== now) return;
   usePast.setState({ caution });
   farm.showPast(tableAt(now, at, events.all(), history, resolution));

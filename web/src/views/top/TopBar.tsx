@@ -1,5 +1,5 @@
 // What is going on, and is it all right: the farm's totals.
-import type { ReactNode } from 'react';
+import type { CSSProperties, ReactNode } from 'react';
 import { latency, megabytesOf, number, short } from '../../format/format';
 import { farm, useTable } from '../../live/farm';
 import type { Kind } from '../../live/kind';
@@ -102,7 +102,7 @@ export function TopBar() {
   const table = useTable();
   const trouble = table ? troubleOf(table.farm) : [];
   return (
-    <header className="top" data-crowded={trouble.length > TROUBLE_WITH_ROOM}>
+    <header className="top" data-crowded={trouble.length > TROUBLE_WITH_ROOM} style={{ '--troubles': trouble.length } as CSSProperties}>
       <h1 className="brand">
         farmd<small>{table?.farm.name ?? ''}</small>
       </h1>
