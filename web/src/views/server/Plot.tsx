@@ -24,8 +24,10 @@ export interface PlotProps {
   limit?: number | null;
   /** The time axis covers so many seconds, also before the first figure. */
   leastSeconds: number;
-  /** Seconds since 1970. */
+  /** Restarts, seconds since 1970. */
   marks: readonly number[];
+  /** When the limit ended it, likewise. */
+  kills?: readonly number[];
 }
 
 const HEIGHT = 104;
@@ -66,6 +68,27 @@ function drawMarks(plot: uPlot, marks: readonly number[]): void {
     ctx.lineTo(x + 0.5 * devicePixelRatio, bbox.top + 6 * devicePixelRatio);
     ctx.fill();
   }
+  ctx.restore();
+}
+
+/** A cross on the limit. */
+function drawKills(plot: uPlot, kills: readonly number[], limit: number): void {
+  const { ctx, bbox } = plot;
+  const arm = 4 * devicePixelRatio;
+  const y = plot.valToPos(limit, 'y', true);
+  ctx.save();
+  ctx.strokeStyle = token('bad');
+  ctx.lineWidth = 2 * devicePixelRatio;
+  ctx.beginPath();
+  for (const kill of kills) {
+    const x = plot.valToPos(kill, 'x', true);
+    if (x < bbox.left || x > bbox.left + bbox.width) continue;
+    ctx.moveTo(x - arm, y - arm);
+    ctx.lineTo(x + arm, y + arm);
+    ctx.moveTo(x + arm, y - arm);
+    ctx.lineTo(x - arm, y + arm);
+  }
+  ctx.stroke();
   ctx.restore();
 }
 
@@ -126,8 +149,10 @@ export function Plot(props: PlotProps) {
   useEffect(() => {
     const element = box.current!;
     const draw: Draw = (made) => {
-      if (now.current.limit != null) drawLimit(made, now.current.limit);
-      drawMarks(made, now.current.marks);
+      const { limit, marks, kills } = now.current;
+      if (limit != null) drawLimit(made, limit);
+      drawMarks(made, marks);
+      if (limit != null && kills) drawKills(made, kills, limit);
     };
     const options = optionsOf(now.current.curves, unit, element.clientWidth, draw);
     // The limit is part of the scale, so that one sees how far away it is.
