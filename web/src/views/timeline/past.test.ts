@@ -47,6 +47,10 @@ it('takes for then what is so now and has lasted since', () => {
 
 it('warns where the farm had other servers or limits', () => {
   const scaled = { ...event(1, 0, 1, 'Scaled'), server_id: null };
-  expect(cautionAt([scaled], AT - 1)).not.toBe('');
-  expect(cautionAt([scaled, event(2, 5, 3, 'Crashed', true)], AT + 1)).toBe('');
+  const now = farmOf([{ id: 1 }]);
+  expect(cautionAt(now, [scaled], AT - 1)).not.toBe('');
+  expect(cautionAt(now, [scaled, event(2, 5, 3, 'Crashed', true)], AT + 1)).toBe('');
+  now.farm.started_at = new Date(AT + 5000).toISOString();
+  expect(cautionAt(now, [], AT + 1)).toContain('only events');
+  expect(cautionAt(now, [], AT + 5001)).toBe('');
 });

@@ -1,5 +1,6 @@
 // The farm as it was: figures from the history, states and health from the events. Pure.
 import type { Schemas } from '../../api/client';
+import { clock } from '../../format/format';
 import type { FarmEvent, FarmTotals } from '../../live/protocol';
 import { emptyColumns, textOf, type Table } from '../../live/table';
 
@@ -118,10 +119,12 @@ function totalsOf(table: Table, statuses: readonly string[], healths: readonly s
 }
 
 /** They were others before these: what is shown of then has the servers and limits of now. */
-const CHANGES_THE_FARM = new Set(['Scaled', 'Reloaded', 'LimitsChanged', 'Upgraded', 'FarmStarted']);
+const CHANGES_THE_FARM = new Set(['Scaled', 'Reloaded', 'LimitsChanged']);
 
 /** What is not as it was then; "" when all is. */
-export function cautionAt(events: readonly FarmEvent[], at: number): string {
+export function cautionAt(now: Table, events: readonly FarmEvent[], at: number): string {
+  const began = Date.parse(now.farm.started_at);
+  if (began > at) return `farmd was started at ${clock(began)}: of before only events are kept`;
   const changed = events.findLast((event) => CHANGES_THE_FARM.has(event.reason));
   return changed && Date.parse(changed.at) > at ? 'which servers there are, and their limits, is as of now' : '';
 }

@@ -26,7 +26,7 @@ async function historyAt(at: number, resolution: 1 | 10): Promise<Map<number, Po
 async function show(now: Table, at: number): Promise<void> {
   const resolution = Date.now() - at < BY_SECOND_MS ? 1 : 10;
   let history = new Map<number, Points>();
-  let caution = cautionAt(events.all(), at);
+  let caution = cautionAt(now, events.all(), at);
   try {
     history = await historyAt(at, resolution);
   } catch (problem) {
