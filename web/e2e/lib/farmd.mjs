@@ -70,7 +70,7 @@ export class Farmd {
     await this.ended;
   }
 
-  async stop() {
+  async close() {
     if (this.process.exitCode === null && this.process.signalCode === null) this.process.kill('SIGTERM');
     await this.ended;
     rmSync(this.directory, { recursive: true, force: true });

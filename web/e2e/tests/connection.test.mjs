@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launch, openPage } from '../lib/browser.mjs';
+import { endAll } from '../lib/end.mjs';
 import { startFake } from '../lib/fake-farmd.mjs';
 import { startFarmd } from '../lib/farmd.mjs';
 import { until } from '../lib/until.mjs';
@@ -15,10 +16,7 @@ describe('the connection', () => {
     farmd = await startFarmd({ servers: 3 });
     browser = await launch();
   });
-  after(async () => {
-    await browser?.close();
-    await farmd?.stop();
-  });
+  after(() => endAll(browser, farmd));
 
   test('farmd is killed and comes back: the page says so, and recovers by itself', async () => {
     const { page, close } = await openPage(browser, farmd.url, { allowed: LOST });
@@ -100,7 +98,7 @@ describe('the connection', () => {
       assert.equal(await every.inputValue(), '1');
       await close();
     } finally {
-      await slow.stop();
+      await slow.close();
     }
   });
 
@@ -140,7 +138,7 @@ describe('the connection', () => {
       assert.equal(await page.evaluate(async () => (await fetch('/api/servers')).status), 401);
       await close();
     } finally {
-      await guarded.stop();
+      await guarded.close();
     }
   });
 });

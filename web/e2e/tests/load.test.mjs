@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launch, openPage } from '../lib/browser.mjs';
+import { endAll } from '../lib/end.mjs';
 import { startFarmd } from '../lib/farmd.mjs';
 import { until } from '../lib/until.mjs';
 
@@ -19,11 +20,7 @@ describe('load and time', () => {
     opened = await openPage(browser, farmd.url, { allowed: /status of (400|409|422)/ });
     await page().locator('.card').nth(3).waitFor();
   });
-  after(async () => {
-    await opened?.close();
-    await browser?.close();
-    await farmd?.stop();
-  });
+  after(() => endAll(opened, browser, farmd));
 
 
   test('a load test of the selection: begun, shown whole, kept', async () => {

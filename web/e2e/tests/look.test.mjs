@@ -98,7 +98,7 @@ describe('how it looks', () => {
   });
   after(async () => {
     await browser?.close();
-    await farmd?.stop();
+    await farmd?.close();
     await fake?.close();
   });
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launch, openPage } from '../lib/browser.mjs';
+import { endAll } from '../lib/end.mjs';
 import { startFarmd } from '../lib/farmd.mjs';
 import { until } from '../lib/until.mjs';
 
@@ -25,11 +26,7 @@ describe('a server', () => {
     browser = await launch();
     opened = await openPage(browser, `${farmd.url}/?server=1`);
   });
-  after(async () => {
-    await opened?.close();
-    await browser?.close();
-    await farmd?.stop();
-  });
+  after(() => endAll(opened, browser, farmd));
   const open = (id) => page().locator(`[data-id="${id}"]`).click();
 
   test('plots that go on', async () => {

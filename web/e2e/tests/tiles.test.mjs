@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launch, openPage } from '../lib/browser.mjs';
+import { endAll } from '../lib/end.mjs';
 import { startFake } from '../lib/fake-farmd.mjs';
 import { until } from '../lib/until.mjs';
 
@@ -19,11 +20,7 @@ describe('5,000 servers', () => {
     opened = await openPage(browser, fake.url, { allowed: /status of 404|willReadFrequently/ });
     await area().waitFor();
   });
-  after(async () => {
-    await opened?.close();
-    await browser?.close();
-    await fake?.close();
-  });
+  after(() => endAll(opened, browser, fake));
 
   /** How many pixels of the canvas differ from its background. */
   const painted = () => page().locator('.tiles canvas').evaluate((canvas) => {
