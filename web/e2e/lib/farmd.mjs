@@ -82,5 +82,9 @@ export async function startFarmd({ servers = 12, args = [], yaml = null, env = {
   const directory = mkdtempSync(join(tmpdir(), 'farmd-web-'));
   if (yaml) writeFileSync(join(directory, 'farm.yaml'), yaml);
   const first = await freePorts(servers + 12);
-  return new Farmd(directory, first, [...(yaml ? [] : ['--servers', servers]), ...args], env).start();
+  const farmd = new Farmd(directory, first, [...(yaml ? [] : ['--servers', servers]), ...args], env);
+  return farmd.start().catch(async (failure) => {
+    await farmd.close();
+    throw failure;
+  });
 }
