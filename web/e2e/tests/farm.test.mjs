@@ -41,10 +41,15 @@ describe('the farm of 50', () => {
   });
 
   test('curves go on, and begin before the page was opened', async () => {
-    const points = () => page().locator('[data-id="1"] .sparkline path').evaluate((path) => path.getAttribute('d').match(/[ML]/g)?.length ?? 0);
-    await until(async () => (await points()) > 3, 'a curve');
-    const before = await points();
-    await until(async () => (await points()) > before, 'another point');
+    const points = (of) => of.locator('[data-id="1"] .sparkline path').evaluate((path) => path.getAttribute('d').match(/[ML]/g)?.length ?? 0);
+    await until(async () => (await points(page())) > 3, 'a curve');
+    const before = await points(page());
+    await until(async () => (await points(page())) > before, 'another point');
+    // One that looks at the farm once only has no other points than those of before.
+    const { page: still, close } = await openPage(browser, farmd.url, { interval: 0 });
+    await still.getByText(/not renewed, \d/).waitFor();
+    await until(async () => (await points(still)) > 3, 'a curve of what was before');
+    await close();
   });
 
   test('filters by the selectors of the command line, and keeps the filter in the URL', async () => {
