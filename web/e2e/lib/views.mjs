@@ -148,11 +148,16 @@ const TROUBLES = {
   'sign-in': { route: (route) => route.fulfill({ status: 401, contentType: 'application/json', body: '{"detail":"no"}' }), says: 'asks for its token' },
 };
 
-export async function lookAt(page, name) {
+/** Takes the picture; fails when the page is wider than its window. */
+export async function takePicture(page, name) {
   mkdirSync(PICTURES, { recursive: true });
   await page.screenshot({ path: `${PICTURES}${name}.png` });
   const wide = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
   assert.ok(wide[0] <= wide[1], `the page is ${wide[0]} px wide in a window of ${wide[1]}`);
+}
+
+export async function lookAt(page, name) {
+  await takePicture(page, name);
   // The page has no frames and no rule in force looks at style sheets or films: without all that it takes a quarter of the time.
   const { violations } = await new AxeBuilder({ page }).setLegacyMode().options({ resultTypes: ['violations'], preload: false }).analyze();
   assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 120)).join(' | ')}`), []);

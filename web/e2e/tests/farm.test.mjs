@@ -216,7 +216,9 @@ describe('the farm of 50', () => {
     await page().getByLabel('group', { exact: true }).and(page().locator('#scale-group')).selectOption('other');
     await page().locator('#scale-servers').fill('3');
     await page().getByRole('dialog').getByText("farmd scale 3 --group 'other'").waitFor();
+    const asked = page().waitForRequest('**/api/scale');
     await page().getByRole('dialog').getByRole('button', { name: 'add 1 server' }).click();
+    assert.deepEqual((await asked).postDataJSON(), { servers: 3, group: 'other' });
     await until(async () => (await shown()).length === 51, 'one more');
     const { servers } = await farmd.ask('GET', '/api/servers');
     assert.equal(servers.filter((server) => server.group === 'other').length, 3);
