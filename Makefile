@@ -126,7 +126,7 @@ WEB_SOURCES := $(sort $(shell find web -name node_modules -prune -o -name dist -
 
 # ---- targets --------------------------------------------------------------------------------------------------------
 .PHONY: all build deps run test test-unit test-integration bench bench-load lint check-layers format check-format install \
-        uninstall clean docs help tests unit-tests lint-files objects test-vm vm-shell vm-programs web web-built web-if-possible
+        uninstall clean docs help tests unit-tests lint-files objects test-vm test-docker test-swarm test-k8s docker-image bench-docker vm-shell vm-programs web web-built web-if-possible
 all: build
 
 build: $(PROGRAMS) ## build farmd and farm-worker (the default)
@@ -220,11 +220,41 @@ RUN_TESTS = BUILD_DIR='$(OUT)' SANITIZE='$(SANITIZE)' UNIT='$(UNIT)' $(PYTHON) t
 # By the environment, since it may have quotes of its own.
 export PYTEST_ARGS := $(TESTS)
 
+test-swarm: ## run a farm on a private Swarm of two nodes (root; Debian's docker.io)
+	@.ci/install-deps build test docker
+	@$(MAKE) --no-print-directory $(JOBS) build
+	@$(RUN_TESTS) swarm
+
+test-k8s: build ## hold `farmd export k8s` against Kubernetes' own schemas (npm)
+	@command -v npm >/dev/null || { echo 'farmd: the schemas come by npm: install it (apt-get install npm)' >&2; exit 1; }
+	@mkdir -p $(OUT)/k8s && cp tests/k8s/package.json tests/k8s/validate.js $(OUT)/k8s
+	@cd $(OUT)/k8s && npm install --no-package-lock --ignore-scripts --no-audit --no-fund --silent
+	@$(OUT)/farmd export k8s >$(OUT)/k8s/plain.yaml
+	@$(OUT)/farmd export k8s --config tests/k8s/groups.yaml >$(OUT)/k8s/groups.yaml
+	@node $(OUT)/k8s/validate.js $(OUT)/k8s/plain.yaml $(OUT)/k8s/groups.yaml
+
 # Debian's kernel and this farmd under QEMU, where cgroup v2 and other hosts are (BOOTS='v2 hybrid', TESTS='-k words').
 test-vm: ## run the tests in a virtual machine, on the hosts that this one is not
 	@.ci/install-deps build test vm
 	@$(MAKE) --no-print-directory vm-programs
 	@BUILD_DIR='$(OUT)' $(PYTHON) tests/vm/run test $(TESTS) $(BOOTS)
+
+# A private dockerd, with nothing of the machine's own: the tests of containers, run against the real thing. Needs root.
+test-docker: ## run the tests of containers against a real Docker Engine of their own
+	@.ci/install-deps build test docker
+	@$(MAKE) --no-print-directory $(JOBS) tests
+	@$(RUN_TESTS) docker compose
+
+# What docker compose builds, with docker alone: `./farmd --runtime docker` uses them with --docker-image farm-worker.
+docker-image: ## build the images farmd and farm-worker (needs docker only)
+	$(call say,DOCKER,farm-worker farmd)
+	$(Q)docker build -q -f docker/Dockerfile --target farm-worker -t farm-worker:latest -t farm-worker:$(VERSION) .
+	$(Q)docker build -q -f docker/Dockerfile --target farmd -t farmd:latest -t farmd:$(VERSION) .
+
+bench-docker: ## measure farms of containers against the floor of the Engine itself
+	@.ci/install-deps build test docker
+	@$(MAKE) --no-print-directory $(JOBS) build
+	@BUILD_DIR='$(OUT)' $(PYTHON) tests/bench/bench_docker.py $(ARGS)
 
 vm-shell: ## boot the same machine to a prompt (BOOTS=hybrid: as that host)
 	@.ci/install-deps build test vm

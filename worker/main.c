@@ -173,7 +173,7 @@ static void write_identity(struct worker *worker)
     json_begin_object(&w);
     json_member_string(&w, "server_id", worker->options.server_id);
     json_member_string(&w, "hostname", worker->hostname);
-    json_member_uint(&w, "port", worker->port);
+    json_member_uint(&w, "port", worker->options.public_port ? worker->options.public_port : worker->port);
 }
 
 static int worker_listen(struct worker *worker, struct error *err)

@@ -29,6 +29,16 @@ static bool apply_port(struct worker_options *options, const char *value)
     return true;
 }
 
+static bool apply_public_port(struct worker_options *options, const char *value)
+{
+    int64_t port;
+
+    if (units_parse_int(value, 1, UINT16_MAX, &port) < 0)
+        return false;
+    options->public_port = (uint16_t)port;
+    return true;
+}
+
 static bool apply_id(struct worker_options *options, const char *value)
 {
     int64_t id;
@@ -117,6 +127,7 @@ static const struct {
 } VARIABLES[] = {
     {"PORT", apply_port, "0 to 65535"},
     {"SERVER_PORT", apply_port, "0 to 65535"},
+    {"PUBLIC_PORT", apply_public_port, "1 to 65535"},
     {"SERVER_ID", apply_id, "a number, or server-<number>"},
     {"SERVER_HOST", apply_host, "localhost or an address"},
     {"LOG_LEVEL", apply_log_level, "DEBUG, INFO, WARNING, ERROR or CRITICAL"},
@@ -135,6 +146,8 @@ static const struct flag {
     const char *help;
 } FLAGS[] = {
     {"--port", "PORT", apply_port, 0, "0 to 65535", "listen on PORT, 0 for a free one (SERVER_PORT or PORT; 8001)"},
+    {"--public-port", "PORT", apply_public_port, 0, "1 to 65535",
+     "tell clients PORT, where something publishes this server under another one (PUBLIC_PORT)"},
     {"--id", "ID", apply_id, 0, "a number, or server-<number>", "be server-ID (SERVER_ID; 1)"},
     {"--host", "HOST", apply_host, 0, "localhost or an address",
      "listen on HOST (SERVER_HOST; localhost, which is 127.0.0.1 and ::1)"},

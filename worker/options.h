@@ -23,7 +23,8 @@ struct worker_options {
     enum worker_mode mode;
     char server_id[24]; /* "server-7" */
     const char *host;
-    uint16_t port; /* 0 takes a free one */
+    uint16_t port;        /* 0 takes a free one */
+    uint16_t public_port; /* what clients are told instead, behind a port map; 0: the same */
     enum log_level log_level;
     bool access_log;
     int ready_fd;                            /* gets "ready" once the worker listens; -1: nobody waits */

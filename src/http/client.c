@@ -20,13 +20,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #define READ_SIZE ((size_t)64 * 1024)
 #define MAX_HEAD ((size_t)256 * 1024)     /* status line and headers, interim answers included */
 #define MAX_KEPT_BODY ((size_t)64 * 1024) /* a larger buffer is given back after the exchange */
 
-struct connection {
+/* What a connection is made of: which one, the client's address says. */
+union socket {
+    uv_handle_t handle;
+    uv_stream_t stream;
     uv_tcp_t tcp;
+    uv_pipe_t pipe;
+};
+
+struct connection {
+    union socket socket;
     uv_connect_t connect;
     uv_write_t write;
     llhttp_t parser;
@@ -92,6 +101,11 @@ const char *http_outcome_text(enum http_outcome outcome)
     return "unknown";
 }
 
+static bool is_unix(const struct http_client *client)
+{
+    return client->address.ss_family == AF_UNIX;
+}
+
 /* --- ending an exchange --- */
 
 static void on_connection_closed(uv_handle_t *handle)
@@ -115,7 +129,7 @@ static void drop_connection(struct http_client *client)
         return;
     client->connection = NULL;
     connection->client = NULL;
-    uv_close((uv_handle_t *)&connection->tcp, on_connection_closed);
+    uv_close(&connection->socket.handle, on_connection_closed);
 }
 
 static void finish(struct http_client *client, enum http_outcome outcome, int status)
@@ -123,7 +137,7 @@ static void finish(struct http_client *client, enum http_outcome outcome, int st
     struct connection *connection = client->connection;
     if (connection && outcome == HTTP_OK && connection->reusable && !connection->writing && !client->close) {
         connection->kept = true;
-        uv_unref((uv_handle_t *)&connection->tcp); /* an idle connection doesn't keep the loop running */
+        uv_unref(&connection->socket.handle); /* an idle connection doesn't keep the loop running */
     } else {
         drop_connection(client);
     }
@@ -354,16 +368,17 @@ static int write_request(struct connection *connection)
     uv_buf_t pieces[2] = {uv_buf_init(client->request.data, (unsigned)client->request.length),
                           uv_buf_init((char *)client->request_body, (unsigned)client->request_body_length)};
     unsigned count = client->request_body_length > 0 ? 2 : 1;
-    return uv_write(&connection->write, (uv_stream_t *)&connection->tcp, pieces, count, on_written);
+    return uv_write(&connection->write, &connection->socket.stream, pieces, count, on_written);
 }
 
 /* Two ends of one socket: connecting to a free port of the range that the kernel picks local ports from can meet
  * itself. */
-static bool is_connected_to_itself(const uv_tcp_t *tcp)
+static bool is_connected_to_itself(const struct connection *connection)
 {
     struct sockaddr_storage local, peer;
     int local_length = sizeof(local), peer_length = sizeof(peer);
-    return uv_tcp_getsockname(tcp, (struct sockaddr *)&local, &local_length) == 0 &&
+    const uv_tcp_t *tcp = &connection->socket.tcp;
+    return !is_unix(connection->client) && uv_tcp_getsockname(tcp, (struct sockaddr *)&local, &local_length) == 0 &&
            uv_tcp_getpeername(tcp, (struct sockaddr *)&peer, &peer_length) == 0 && local_length == peer_length &&
            memcmp(&local, &peer, (size_t)local_length) == 0;
 }
@@ -373,13 +388,13 @@ static void on_connected(uv_connect_t *req, int status)
     struct connection *connection = req->data;
     if (!connection->client)
         return;
-    if (status == 0 && is_connected_to_itself(&connection->tcp))
+    if (status == 0 && is_connected_to_itself(connection))
         status = UV_ECONNREFUSED;
     if (status < 0) {
         fail(connection, status, false);
         return;
     }
-    int rc = uv_read_start((uv_stream_t *)&connection->tcp, on_alloc, on_read);
+    int rc = uv_read_start(&connection->socket.stream, on_alloc, on_read);
     if (rc == 0)
         rc = write_request(connection);
     if (rc < 0)
@@ -413,6 +428,20 @@ static void on_time_limit(uv_timer_t *timer)
     uv_timer_start(timer, on_time_limit, 1, 0);
 }
 
+/* 0 or a negative code; on_connected tells the rest. */
+static int connect_socket(struct connection *connection)
+{
+    const struct http_client *client = connection->client;
+    if (is_unix(client)) {
+        const struct sockaddr_un *address = (const struct sockaddr_un *)&client->address;
+        uv_pipe_connect(&connection->connect, &connection->socket.pipe, address->sun_path, on_connected);
+        return 0;
+    }
+    uv_tcp_nodelay(&connection->socket.tcp, 1);
+    return uv_tcp_connect(&connection->connect, &connection->socket.tcp, (const struct sockaddr *)&client->address,
+                          on_connected);
+}
+
 static void connect_and_send(struct http_client *client)
 {
     struct connection *connection = calloc(1, sizeof(*connection));
@@ -420,20 +449,18 @@ static void connect_and_send(struct http_client *client)
         fail_later(client, -ENOMEM);
         return;
     }
-    int rc = uv_tcp_init(client->loop, &connection->tcp);
+    int rc = is_unix(client) ? uv_pipe_init(client->loop, &connection->socket.pipe, 0)
+                             : uv_tcp_init(client->loop, &connection->socket.tcp);
     if (rc < 0) {
         free(connection);
         fail_later(client, rc);
         return;
     }
-    connection->tcp.data = connection;
+    connection->socket.handle.data = connection;
     connection->client = client;
     connection->connect.data = connection;
     client->connection = connection;
-
-    uv_tcp_nodelay(&connection->tcp, 1);
-    rc =
-        uv_tcp_connect(&connection->connect, &connection->tcp, (const struct sockaddr *)&client->address, on_connected);
+    rc = connect_socket(connection);
     if (rc < 0) {
         drop_connection(client);
         fail_later(client, rc);
@@ -441,11 +468,11 @@ static void connect_and_send(struct http_client *client)
 }
 
 /* Whether the peer has closed (or sent something on) an idle connection without the loop having noticed yet. */
-static bool is_stale(const uv_tcp_t *tcp)
+static bool is_stale(const struct connection *connection)
 {
     int fd;
     char byte;
-    if (uv_fileno((const uv_handle_t *)tcp, &fd) < 0)
+    if (uv_fileno(&connection->socket.handle, &fd) < 0)
         return true;
     return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
 }
@@ -453,13 +480,13 @@ static bool is_stale(const uv_tcp_t *tcp)
 static void start_exchange(struct http_client *client)
 {
     /* Many requests cannot be replayed, and a late "408" must not be taken for the answer to this one. */
-    if (client->connection && is_stale(&client->connection->tcp))
+    if (client->connection && is_stale(client->connection))
         drop_connection(client);
     if (!client->connection) {
         connect_and_send(client);
         return;
     }
-    uv_ref((uv_handle_t *)&client->connection->tcp);
+    uv_ref(&client->connection->socket.handle);
     if (write_request(client->connection) < 0) {
         drop_connection(client);
         connect_and_send(client);
@@ -498,12 +525,23 @@ static bool compose(struct http_client *client, const struct http_client_request
 
 /* --- the interface --- */
 
+static size_t size_of_address(sa_family_t family)
+{
+    switch (family) {
+    case AF_UNIX:
+        return sizeof(struct sockaddr_un);
+    case AF_INET6:
+        return sizeof(struct sockaddr_in6);
+    default:
+        return sizeof(struct sockaddr_in);
+    }
+}
+
 struct http_client *http_client_new_at(uv_loop_t *loop, const struct sockaddr *address, const char *authority)
 {
     struct http_client *client = xcalloc(1, sizeof(*client));
-    bool v6 = address->sa_family == AF_INET6;
     client->loop = loop;
-    memcpy(&client->address, address, v6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+    memcpy(&client->address, address, size_of_address(address->sa_family));
     snprintf(client->authority, sizeof(client->authority), "%s", authority);
     uv_timer_init(loop, &client->timer);
     client->timer.data = client;
@@ -517,9 +555,15 @@ struct http_client *http_client_new(uv_loop_t *loop, uint16_t port)
         .sin_port = htons(port),
         .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
     };
-    char authority[24];
-    snprintf(authority, sizeof(authority), "127.0.0.1:%u", port);
-    return http_client_new_at(loop, (const struct sockaddr *)&address, authority);
+    return http_client_new_in(loop, &address);
+}
+
+struct http_client *http_client_new_in(uv_loop_t *loop, const struct sockaddr_in *address)
+{
+    char host[INET_ADDRSTRLEN], authority[INET_ADDRSTRLEN + 8];
+    inet_ntop(AF_INET, &address->sin_addr, host, sizeof(host));
+    snprintf(authority, sizeof(authority), "%s:%u", host, ntohs(address->sin_port));
+    return http_client_new_at(loop, (const struct sockaddr *)address, authority);
 }
 
 void http_client_send(struct http_client *client, const struct http_client_request *request,
@@ -573,11 +617,12 @@ void http_client_free(struct http_client *client)
     uv_close((uv_handle_t *)&client->timer, on_timer_closed);
 }
 
-struct http_client *http_client_once(uv_loop_t *loop, uint16_t port, const struct http_client_request *request,
+struct http_client *http_client_once(uv_loop_t *loop, const struct sockaddr_in *address,
+                                     const struct http_client_request *request,
                                      void (*on_done)(void *data, const struct http_client_response *response),
                                      void *data)
 {
-    struct http_client *client = http_client_new(loop, port);
+    struct http_client *client = http_client_new_in(loop, address);
     client->once = true;
     struct http_client_request alone = *request;
     alone.close = true;

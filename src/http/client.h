@@ -8,6 +8,7 @@
 #include "core/budget.h"
 #include "http/http.h"
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -58,7 +59,10 @@ struct http_client_response {
 /* For 127.0.0.1 and `port`. */
 struct http_client *http_client_new(uv_loop_t *loop, uint16_t port);
 
-/* For any address; `authority` is what Host says ("build-box:8000"). */
+/* The same for any IPv4 address. */
+struct http_client *http_client_new_in(uv_loop_t *loop, const struct sockaddr_in *address);
+
+/* For any address, that of a Unix socket (with a path) too; `authority` is what Host says ("build-box:8000"). */
 struct http_client *http_client_new_at(uv_loop_t *loop, const struct sockaddr *address, const char *authority);
 
 /* One request in flight for a client; on_done is called exactly once and never from inside this call, unless the client is freed first
@@ -74,7 +78,8 @@ const char *http_outcome_text(
 
 /* One request on a connection of its own. Returns a handle for http_client_free before on_done; after on_done it is
  * freed by itself. */
-struct http_client *http_client_once(uv_loop_t *loop, uint16_t port, const struct http_client_request *request,
+struct http_client *http_client_once(uv_loop_t *loop, const struct sockaddr_in *address,
+                                     const struct http_client_request *request,
                                      void (*on_done)(void *data, const struct http_client_response *response),
                                      void *data);
 

@@ -223,7 +223,7 @@ void ask_start(struct ask *ask, struct http_request *request)
 {
     static const struct fanout_handlers HANDLERS = {.on_answer = on_answer, .on_done = on_done};
     const struct farm *farm = ask->api->farm;
-    cleanup_free uint16_t *ports = xcalloc(ask->count + 1, sizeof(*ports));
+    cleanup_free struct sockaddr_in *addresses = xcalloc(ask->count + 1, sizeof(*addresses));
 
     for (size_t i = 0; i < ask->count; i++) {
         struct ask_entry *entry = &ask->entries[i];
@@ -234,13 +234,13 @@ void ask_start(struct ask *ask, struct http_request *request)
         else if (!server_is_live(server))
             set_error(entry, view_server_error(server));
         else
-            ports[i] = server->port;
+            server_address(server, &addresses[i]);
     }
     reply_hold(&ask->reply, request, on_abort);
     ask->request.body_room = &ask->room;
     ask->request.memory = &ask->api->memory;
     ask->began_ms = clock_monotonic_ms();
-    ask->fanout = fanout_start(farm_loop(farm), &ask->request, ports, ask->count, ask->parallel, &HANDLERS, ask);
+    ask->fanout = fanout_start(farm_loop(farm), &ask->request, addresses, ask->count, ask->parallel, &HANDLERS, ask);
     if (ask->fanout == NULL)
         on_done(ask);
 }

@@ -19,7 +19,7 @@ struct fanout {
     struct http_client_request request;
     struct fanout_handlers handlers;
     void *data;
-    uint16_t *ports;
+    struct sockaddr_in *addresses;
     size_t count;
     size_t next;
     size_t in_flight;
@@ -29,24 +29,24 @@ struct fanout {
 
 static void fanout_free(struct fanout *fanout)
 {
-    free(fanout->ports);
+    free(fanout->addresses);
     free(fanout);
 }
 
 static void on_response(void *data, const struct http_client_response *response);
 
-/* Sends to the next target that has a port; false when there is none left. */
+/* Sends to the next target that has an address; false when there is none left. */
 static bool send_next(struct slot *slot)
 {
     struct fanout *fanout = slot->fanout;
 
-    while (fanout->next < fanout->count && fanout->ports[fanout->next] == 0)
+    while (fanout->next < fanout->count && fanout->addresses[fanout->next].sin_port == 0)
         fanout->next++;
     if (fanout->next == fanout->count)
         return false;
     slot->index = fanout->next++;
     fanout->in_flight++;
-    slot->client = http_client_once(fanout->loop, fanout->ports[slot->index], &fanout->request, on_response, slot);
+    slot->client = http_client_once(fanout->loop, &fanout->addresses[slot->index], &fanout->request, on_response, slot);
     return true;
 }
 
@@ -64,8 +64,9 @@ static void on_response(void *data, const struct http_client_response *response)
     }
 }
 
-struct fanout *fanout_start(uv_loop_t *loop, const struct http_client_request *request, const uint16_t *ports,
-                            size_t count, size_t parallel, const struct fanout_handlers *handlers, void *data)
+struct fanout *fanout_start(uv_loop_t *loop, const struct http_client_request *request,
+                            const struct sockaddr_in *addresses, size_t count, size_t parallel,
+                            const struct fanout_handlers *handlers, void *data)
 {
     size_t slots = count < parallel ? count : parallel;
     struct fanout *fanout = xcalloc(1, sizeof(*fanout) + slots * sizeof(fanout->slots[0]));
@@ -74,8 +75,8 @@ struct fanout *fanout_start(uv_loop_t *loop, const struct http_client_request *r
     fanout->request = *request;
     fanout->handlers = *handlers;
     fanout->data = data;
-    fanout->ports = xcalloc(count > 0 ? count : 1, sizeof(*ports));
-    memcpy(fanout->ports, ports, count * sizeof(*ports));
+    fanout->addresses = xcalloc(count > 0 ? count : 1, sizeof(*addresses));
+    memcpy(fanout->addresses, addresses, count * sizeof(*addresses));
     fanout->count = count;
     fanout->slot_count = slots;
     for (size_t i = 0; i < slots; i++) {

@@ -22,10 +22,11 @@ struct fanout_handlers {
     void (*on_done)(void *data);
 };
 
-/* Sends `request` (its strings and body must live until the end) to every port. A port of 0 is skipped: no on_answer.
+/* Sends `request` (its strings and body must live until the end) to every address. One with port 0 is skipped: no on_answer.
  * Neither handler is called from inside this call; with nothing to ask it returns NULL and on_done is not called. */
-struct fanout *fanout_start(uv_loop_t *loop, const struct http_client_request *request, const uint16_t *ports,
-                            size_t count, size_t parallel, const struct fanout_handlers *handlers, void *data);
+struct fanout *fanout_start(uv_loop_t *loop, const struct http_client_request *request,
+                            const struct sockaddr_in *addresses, size_t count, size_t parallel,
+                            const struct fanout_handlers *handlers, void *data);
 
 /* Drops what is in flight; no handler is called any more. NULL is fine; not from inside a handler. */
 void fanout_cancel(struct fanout *fanout);

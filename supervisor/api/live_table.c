@@ -106,6 +106,7 @@ static int64_t read_state(struct reading *reading)
 #define COUNTED (SAMPLED && stats->have_requests)
 COLUMN(id, server->id)
 COLUMN(port, server->port)
+COLUMN(node, (int64_t)live_strings_place(reading->strings, server_node(server), reading->tick))
 COLUMN(group, reading->group_place)
 COLUMN(labels, reading->labels_place)
 COLUMN(health, (int64_t)live_strings_place(reading->strings, server_health_name(server->health), reading->tick))
@@ -149,6 +150,7 @@ static const struct {
     {"next_restart", read_next_restart},
     {"cpu_limit", read_cpu_limit},
     {"memory_limit", read_memory_limit},
+    {"node", read_node},
 };
 #define COLUMN_ID 0
 #define COLUMN_COUNT ARRAY_SIZE(COLUMNS)

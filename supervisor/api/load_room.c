@@ -15,11 +15,13 @@
 
 static struct load_target target_of(const struct server *server)
 {
-    const struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons(server->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address;
+    char host[INET_ADDRSTRLEN];
     struct load_target target = {.id = server->id, .name = xstrdup(server->name), .address_length = sizeof(address)};
 
-    target.host = xasprintf("127.0.0.1:%u", server->port);
+    server_address(server, &address);
+    inet_ntop(AF_INET, &address.sin_addr, host, sizeof(host));
+    target.host = xasprintf("%s:%u", host, ntohs(address.sin_port));
     memcpy(&target.address, &address, sizeof(address));
     return target;
 }

@@ -109,7 +109,7 @@ int status_of_error(const struct error *err)
     } STATUSES[] = {
         {EINVAL, 422},  {ERANGE, 422},    {NO_SUCH_SERVER, 404}, {EBUSY, 409},  {ECANCELED, 409}, {EADDRINUSE, 409},
         {ENOTSUP, 409}, {ETIMEDOUT, 504}, {EAGAIN, 503},         {EMFILE, 503}, {ENFILE, 503},    {ENOMEM, 503},
-        {ENOBUFS, 503}, {ENOSPC, 503},    {EDQUOT, 503},         {EFBIG, 503},
+        {ENOBUFS, 503}, {ENOSPC, 503},    {EDQUOT, 503},         {EFBIG, 503},  {ENOTCONN, 503},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(STATUSES); i++) {

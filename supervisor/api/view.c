@@ -209,6 +209,7 @@ void view_server_members(struct json_writer *w, const struct server *server)
     json_member_bool(w, "ready", server->ready);
     pid_t pid = server->process == NULL ? 0 : farm_runtime_ops(server->farm)->pid(server->process);
     uint_or_null(w, "pid", pid > 0, (uint64_t)pid);
+    text_or_null(w, "node", server_node(server));
     json_member_fixed2(w, "uptime_seconds", server_uptime_seconds(server));
     time_or_null(w, "started_at", server->started_at_us);
     json_member_uint(w, "restarts", server->restarts);

@@ -10,6 +10,7 @@
 #include "supervisor/cli/preflight.h"
 #include "supervisor/config/settings.h"
 #include "supervisor/runtime/process/spawn.h"
+#include "supervisor/runtime/runtime.h"
 
 #include <stdlib.h>
 
@@ -22,7 +23,7 @@ static int check_successor(const struct settings *settings, struct error *err)
         return 0;
     int code = settings_check_bound(settings, bound, err);
     for (size_t i = 0; i < settings->group_count && code == 0; i++) {
-        if (settings->groups[i].command)
+        if (settings->groups[i].command || settings->groups[i].image)
             continue;
         cleanup_close int worker = spawn_open_worker(err);
         code = worker < 0 ? worker : 0;
@@ -36,7 +37,7 @@ static int run(const struct cli_call *call)
     struct error err;
     if (settings_load(call->settings_argc, call->settings_argv, &settings, &err) < 0)
         return cli_fail(CLI_USAGE, "%s", err.message);
-    if (check_successor(settings, &err) < 0) {
+    if (runtime_accepts(settings, &err) < 0 || check_successor(settings, &err) < 0) {
         settings_free(settings);
         return cli_fail(CLI_USAGE, "%s", err.message);
     }

@@ -13,6 +13,7 @@
 #include "supervisor/cli/frame/address.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -125,18 +126,22 @@ void console_opening(const struct farm *farm)
     }
 }
 
-/* As a person can type it: where farmd was built it is not in PATH. */
-static const char *program_words(void)
+/* As a person can type it: where farmd was built it is not in PATH, and into a container leads Docker. */
+static void program_words(const struct settings *settings, char *out, size_t size)
 {
-    return strcmp(program_invocation_name, "./farmd") == 0 ? "./farmd" : "farmd";
+    char host[HOST_NAME_MAX + 1] = "";
+    if (settings->docker.in_network && gethostname(host, sizeof host - 1) == 0)
+        snprintf(out, size, "docker exec %s /farmd", host);
+    else
+        snprintf(out, size, "%s", strcmp(program_invocation_name, "./farmd") == 0 ? "./farmd" : "farmd");
 }
 
-void console_next_steps(uint16_t port, size_t servers)
+void console_next_steps(const struct settings *settings, size_t servers)
 {
-    const char *program = program_words();
-    char where[24] = "";
-    if (port != ADDRESS_DEFAULT_PORT)
-        snprintf(where, sizeof where, " --api :%u", port);
+    char program[HOST_NAME_MAX + 32], where[24] = "";
+    program_words(settings, program, sizeof program);
+    if (settings->api.port != ADDRESS_DEFAULT_PORT && !settings->docker.in_network)
+        snprintf(where, sizeof where, " --api :%u", settings->api.port);
     print("%s ps%s · %s top%s · %s load %s%s\n", program, where, program, where, program,
           servers < EXAMPLE_SERVERS ? "all" : "1-10", where);
 }
@@ -215,10 +220,11 @@ void console_progress(const struct farm *farm, const struct farm_progress *progr
 
 /* --- the addresses --- */
 
-/* A wildcard address is reached as localhost from here. */
-static void url_of(const struct listen_settings *listen, char *out, size_t size)
+/* A wildcard address is reached as localhost from here, and that of a container by the port that it publishes. */
+static void url_of(const struct settings *settings, const struct listen_settings *listen, char *out, size_t size)
 {
-    bool wildcard = strcmp(listen->host, "0.0.0.0") == 0 || strcmp(listen->host, "::") == 0;
+    bool wildcard =
+        strcmp(listen->host, "0.0.0.0") == 0 || strcmp(listen->host, "::") == 0 || settings->docker.in_network;
     bool bare_ipv6 = !wildcard && strchr(listen->host, ':') != NULL && listen->host[0] != '[';
     snprintf(out, size, bare_ipv6 ? "http://[%s]:%u" : "http://%s:%u", wildcard ? "localhost" : listen->host,
              listen->port);
@@ -234,15 +240,15 @@ static void print_text_addresses(const struct farm *farm, const char *api, const
     print("  servers     %s%s%s\n", farm_server_at(farm, 0)->url, count > 1 ? " … " : "",
           count > 1 ? farm_server_at(farm, count - 1)->url : "");
     print("Ctrl-C stops them all. From another terminal: ");
-    console_next_steps(farm_settings(farm)->api.port, count);
+    console_next_steps(farm_settings(farm), count);
 }
 
 void console_addresses(const struct farm *farm)
 {
     const struct settings *settings = farm_settings(farm);
     char api[96], dashboard[96];
-    url_of(&settings->api, api, sizeof api);
-    url_of(&settings->dashboard, dashboard, sizeof dashboard);
+    url_of(settings, &settings->api, api, sizeof api);
+    url_of(settings, &settings->dashboard, dashboard, sizeof dashboard);
     bool has_dashboard = settings->dashboard.port != 0;
     if (log_format() == LOG_FORMAT_JSON) {
         log_info("serving: API %s, dashboard %s", api, has_dashboard ? dashboard : "none");

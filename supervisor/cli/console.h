@@ -17,8 +17,8 @@ void console_settings_warnings(const struct settings *settings);
 void console_adopted(const struct farm_progress *progress); /* what an earlier farmd started goes on */
 void console_progress(const struct farm *farm, const struct farm_progress *progress);
 
-/* What to do next with a farm of so many servers whose API is at this port; ends the line. */
-void console_next_steps(uint16_t port, size_t servers);
+/* What to do next with a farm of these settings and so many servers; ends the line. */
+void console_next_steps(const struct settings *settings, size_t servers);
 
 /* Behind the ready line: the addresses and what to do next. */
 void console_addresses(const struct farm *farm);

@@ -201,7 +201,7 @@ static void tell_addresses(const struct detached *detached)
     printf("  log         %s\n", detached->paths.own_log);
     tell_down(settings);
     fflush(stdout);
-    console_next_steps(settings->api.port, settings_total_servers(settings));
+    console_next_steps(settings, settings_total_servers(settings));
 }
 
 static int tell_ready(const struct detached *detached, unsigned ready, unsigned total)

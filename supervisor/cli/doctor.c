@@ -9,7 +9,9 @@
 #include "supervisor/farm/lock.h"
 #include "supervisor/farm/paths.h"
 #include "supervisor/farm/statefile.h"
+#include "supervisor/runtime/docker/doctor.h"
 #include "supervisor/runtime/process/doctor.h"
+#include "supervisor/runtime/swarm/doctor.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,7 +62,13 @@ static size_t examine(const struct settings *settings, struct doctor_finding fin
         question.farmd = 0;
     question.ports = ports;
     question.own_ports = own_ports;
-    size_t count = doctor_examine(&question, findings);
+    static size_t (*const examiners[])(const struct doctor_question *question,
+                                       struct doctor_finding findings[DOCTOR_FINDINGS_MAX]) = {
+        [RUNTIME_PROCESS] = doctor_examine,
+        [RUNTIME_DOCKER] = docker_doctor_examine,
+        [RUNTIME_SWARM] = swarm_doctor_examine,
+    };
+    size_t count = examiners[settings->runtime](&question, findings);
     farm_paths_done(&paths);
     return count;
 }
@@ -111,7 +119,9 @@ const struct cli_verb verb_doctor = {
     .summary = "say what this machine can enforce, what stands in the way, and the fix",
     .details =
         "Looks at cgroups and their delegation, at the limits of descriptors and processes, and at the ports of the "
-        "farm; those that this farm itself holds, because it runs, are in order. Exit code 0: nothing in the way; 1: "
+        "farm; those that this farm itself holds, because it runs, are in order. With --runtime docker or swarm it "
+        "looks "
+        "at the Engine, and at the Swarm, in the place of cgroups. Exit code 0: nothing in the way; 1: "
         "something is, with the fix behind it; 2: the settings are wrong.",
     .examples =
         (const struct cli_example[]){{"doctor --servers 1000", "whether a thousand would run here"}, {NULL, NULL}},

@@ -148,7 +148,7 @@ static int clear(struct settings *settings, struct error *err)
     if (settings->enforce == ENFORCE_REQUIRED)
         settings->enforce = ENFORCE_AUTO; /* nothing will run that could go without limits */
     uv_loop_init(&clearing.loop);
-    int code = farm_new(&clearing.loop, settings, &runtime_process_ops, -1, &clearing.farm, err);
+    int code = farm_new(&clearing.loop, settings, runtime_of(settings->runtime), -1, &clearing.farm, err);
     if (code == 0)
         take_up_and_stop(&clearing);
     else

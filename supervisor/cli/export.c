@@ -19,8 +19,8 @@ static const struct cli_flag flags[] = {
     {.name = "--image",
      .kind = CLI_TEXT,
      .argument = "NAME",
-     .help = "compose: an image that has the servers' program as its command; else farm-worker of this machine is "
-             "mounted into busybox"},
+     .help = "compose, k8s: an image that has the servers' program as its command; else farm-worker: of this machine, "
+             "mounted into busybox (compose), or as an image that the cluster has (k8s)"},
     {.name = NULL},
 };
 
@@ -39,6 +39,8 @@ static int write_format(const char *format, const struct settings *settings, con
 {
     if (strcmp(format, "compose") == 0)
         return export_compose(settings, options, out, err);
+    if (strcmp(format, "k8s") == 0)
+        return export_k8s(settings, options, out, err);
     if (strcmp(format, "nginx") == 0)
         export_nginx(settings, options, out);
     else if (strcmp(format, "haproxy") == 0)
@@ -70,18 +72,20 @@ const struct cli_verb verb_export = {
     .operands = {.usage = "FORMAT",
                  .least = 1,
                  .most = 1,
-                 .missing = "say what to export: compose, nginx, haproxy or env",
+                 .missing = "say what to export: compose, k8s, nginx, haproxy or env",
                  .completes = COMPLETES_WORDS,
-                 .words = "compose nginx haproxy env"},
+                 .words = "compose k8s nginx haproxy env"},
     .takes_settings = true,
     .flag_sets = {flags},
-    .summary = "the farm as compose file, nginx or haproxy configuration, or .env file",
+    .summary = "the farm for compose, Kubernetes, nginx or haproxy, or as .env file",
     .details =
         "Made of the settings (farm.yaml, environment, flags); no farm has to run. compose: a service for each server "
-        "with its limits, for docker compose. nginx, haproxy: a balancer in front of all servers, and an upstream for "
-        "each group. env: the settings as variables, for a .env file.",
+        "with its limits, for docker compose; farmd --runtime docker takes over what runs of it. k8s: a Deployment and "
+        "a Service for each, for kubectl. nginx, haproxy: a balancer in front of all servers, and an upstream for each "
+        "group. env: the settings as variables, for a .env file.",
     .examples = (const struct cli_example[]){{"export nginx --servers 10 > farm.conf", "ten servers behind nginx"},
                                              {"export compose > docker-compose.yml", "the same farm in containers"},
+                                             {"export k8s | kubectl apply -f -", "… in a cluster"},
                                              {NULL, NULL}},
     .run = run,
 };

@@ -18,6 +18,9 @@ struct export_options {
 /* 0, or a negative code with what is missing. */
 int export_compose(const struct settings *settings, const struct export_options *options, struct buffer *out,
                    struct error *err);
+/* -EINVAL also for what Kubernetes has no words for. */
+int export_k8s(const struct settings *settings, const struct export_options *options, struct buffer *out,
+               struct error *err);
 void export_nginx(const struct settings *settings, const struct export_options *options, struct buffer *out);
 void export_haproxy(const struct settings *settings, const struct export_options *options, struct buffer *out);
 

@@ -7,6 +7,8 @@
 #include "core/memory.h"
 #include "core/units.h"
 #include "supervisor/config/yaml_text.h"
+#include "supervisor/farm/paths.h"
+#include "supervisor/runtime/docker/container.h"
 #include "supervisor/runtime/process/spawn.h"
 
 #include <errno.h>
@@ -20,7 +22,8 @@
 
 struct composing {
     const struct export_options *options;
-    const char *worker; /* the path of farm-worker here */
+    const char *worker;   /* the path of farm-worker here */
+    const char *instance; /* what farmd knows its own by */
     struct buffer *out;
 };
 
@@ -55,10 +58,16 @@ static void append_text(struct buffer *out, const char *text)
     buffer_done(&doubled);
 }
 
+/* That of the flag, or of the group; NULL: none is known. */
+static const char *image_of(const struct export_options *options, const struct group_settings *group)
+{
+    return options->image ? options->image : group->image;
+}
+
 static void append_program(const struct composing *composing, const struct group_settings *group)
 {
     struct buffer *out = composing->out;
-    const char *image = composing->options->image;
+    const char *image = image_of(composing->options, group);
     buffer_append_text(out, "    image: ");
     yaml_write_text(out, image ? image : SMALL_IMAGE);
     buffer_append_char(out, '\n');
@@ -78,9 +87,11 @@ static void append_program(const struct composing *composing, const struct group
     }
 }
 
+/* Inside, every server has an address of its own and the same port. */
 static void append_environment(struct buffer *out, const struct group_settings *group, unsigned id, uint16_t port)
 {
-    buffer_printf(out, "    environment:\n      SERVER_ID: \"%u\"\n      PORT: \"%u\"\n", id, port);
+    buffer_printf(out, "    environment:\n      SERVER_ID: \"%u\"\n      PORT: \"%u\"\n      PUBLIC_PORT: \"%u\"\n", id,
+                  CONTAINER_PORT, port);
     buffer_append_text(out, "      SERVER_HOST: 0.0.0.0\n");
     if (group->access_log)
         buffer_append_text(out, "      ACCESS_LOG: \"1\"\n");
@@ -112,13 +123,13 @@ static void append_duration(struct buffer *out, const char *key, int64_t ms)
 }
 
 /* What probes needs a program inside: busybox has wget. */
-static void append_check(const struct composing *composing, const struct group_settings *group, uint16_t port)
+static void append_check(const struct composing *composing, const struct group_settings *group)
 {
     const struct probe_settings *probe = &group->probes[PROBE_LIVENESS];
     struct buffer *out = composing->out;
-    if (!probe->enabled || composing->options->image)
+    if (!probe->enabled || image_of(composing->options, group))
         return;
-    char *url = xasprintf("http://127.0.0.1:%u%s", port, probe->path);
+    char *url = xasprintf("http://127.0.0.1:%d%s", CONTAINER_PORT, probe->path);
     buffer_append_text(out, "    healthcheck:\n      test: [CMD, wget, -q, -O, /dev/null, ");
     append_text(out, url);
     buffer_append_text(out, "]\n");
@@ -142,29 +153,47 @@ static const char *restart_of(const struct group_settings *group)
     return "\"no\"";
 }
 
+/* By farmd's own it adopts the containers that run when it starts. */
+static void append_labels(const struct composing *composing, const struct group_settings *group, unsigned id)
+{
+    struct buffer *out = composing->out;
+    char text[16];
+    buffer_append_text(out, "    labels:\n");
+    for (size_t i = 0; i < group->label_count; i++)
+        append_pair(out, group->labels[i].key, group->labels[i].value);
+    snprintf(text, sizeof(text), "%u", id);
+    append_pair(out, CONTAINER_LABEL_INSTANCE, composing->instance);
+    append_pair(out, CONTAINER_LABEL_SERVER, text);
+    append_pair(out, CONTAINER_LABEL_SPEC, CONTAINER_SPEC_EXPORTED);
+}
+
 static void append_service(const struct group_settings *group, unsigned id, uint16_t port, void *data)
 {
     const struct composing *composing = data;
     struct buffer *out = composing->out;
     buffer_printf(out, "  server-%u:\n", id);
     append_program(composing, group);
-    buffer_printf(out, "    hostname: server-%u\n    ports:\n      - \"127.0.0.1:%u:%u\"\n", id, port, port);
+    buffer_printf(out,
+                  "    container_name: server-%u\n    hostname: server-%u\n    ports:\n      - \"127.0.0.1:%u:%d\"\n",
+                  id, id, port, CONTAINER_PORT);
     append_environment(out, group, id, port);
-    if (group->label_count > 0)
-        buffer_append_text(out, "    labels:\n");
-    for (size_t i = 0; i < group->label_count; i++)
-        append_pair(out, group->labels[i].key, group->labels[i].value);
+    append_labels(composing, group, id);
+    if (!group->command)
+        buffer_append_text(out, "    user: \"65534:65534\"\n");
+    buffer_append_text(out,
+                       "    read_only: true\n    cap_drop: [ALL]\n    security_opt: [\"no-new-privileges:true\"]\n");
     append_limits(out, &group->limits);
-    append_check(composing, group, port);
+    append_check(composing, group);
     buffer_printf(out, "    restart: %s\n", restart_of(group));
-    append_duration(out, "    stop_grace_period", group->stop_grace_ms);
+    /* In whole seconds, rounded up: the old docker-compose hands on anything else in a form that the Engine refuses. */
+    buffer_printf(out, "    stop_grace_period: %llds\n", (long long)((group->stop_grace_ms + 999) / 1000));
 }
 
 /* A user's program is in no image that is known here. */
 static int check_image(const struct settings *settings, const struct export_options *options, struct error *err)
 {
-    for (size_t i = 0; i < settings->group_count && !options->image; i++) {
-        if (settings->groups[i].command)
+    for (size_t i = 0; i < settings->group_count; i++) {
+        if (settings->groups[i].command && !image_of(options, &settings->groups[i]))
             return error_set(err, EINVAL, "group %s runs a program of yours: say which image has it: --image NAME",
                              settings->groups[i].name);
     }
@@ -194,9 +223,15 @@ int export_compose(const struct settings *settings, const struct export_options 
         code = find_worker(worker, err);
     if (code < 0)
         return code;
-    struct composing composing = {.options = options, .worker = worker, .out = out};
-    buffer_append_text(out, "# Made by `farmd export compose`: docker compose up\n"
-                            "services:\n");
+    struct farm_paths paths;
+    farm_paths_init(&paths, settings);
+    struct composing composing = {.options = options, .worker = worker, .instance = paths.instance, .out = out};
+    buffer_append_text(
+        out, "# Made by `farmd export compose`: docker compose up. A farmd with the same settings that starts\n"
+             "# while they run (farmd --runtime docker) takes the containers over.\n"
+             "networks:\n  default:\n    name: " CONTAINER_NETWORK "\n"
+             "services:\n");
     export_each_server(settings, append_service, &composing);
+    farm_paths_done(&paths);
     return 0;
 }

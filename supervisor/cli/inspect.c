@@ -172,7 +172,10 @@ static void append_server(const struct output *output, const cJSON *all, struct 
     append_figures(all, server, out);
     append_label(out, "group");
     buffer_printf(out, "%s", view_text(server, "group"));
-    buffer_printf(out, ", labels %s, pid %s\n", view_labels(server, text), view_count(server, "pid", pid));
+    buffer_printf(out, ", labels %s, pid %s", view_labels(server, text), view_count(server, "pid", pid));
+    if (cJSON_IsString(get(server, "node")))
+        buffer_printf(out, ", node %s", view_text(server, "node"));
+    buffer_append_char(out, '\n');
     append_events(all, out);
     append_log(all, out);
 }

@@ -25,6 +25,7 @@ static const struct table_column columns[] = {
     {.title = "RESTARTS", .right = true, .dispensable = 5},
     {.title = "PORT", .right = true, .wide = true, .dispensable = 8},
     {.title = "PID", .right = true, .wide = true, .dispensable = 9},
+    {.title = "NODE", .wide = true, .dispensable = 12},
     {.title = "GROUP", .wide = true, .dispensable = 10},
     {.title = "LABELS", .wide = true, .least = 8, .dispensable = 11},
     {.title = "UP", .least = 12},
@@ -45,6 +46,7 @@ static void add_row(struct table *table, const cJSON *server, int64_t now_us)
     table_cell(table, PAINT_PLAIN, "%d", (int)view_number(server, "restarts", 0));
     table_cell(table, PAINT_PLAIN, "%d", (int)view_number(server, "port", 0));
     table_cell(table, PAINT_PLAIN, "%s", view_count(server, "pid", text));
+    table_cell(table, PAINT_PLAIN, "%s", view_text(server, "node"));
     table_cell(table, PAINT_PLAIN, "%s", view_text(server, "group"));
     table_cell(table, PAINT_PLAIN, "%s", view_labels(server, text));
     table_cell(table, PAINT_PLAIN, "%s", view_since(server, now_us, text));

@@ -192,6 +192,9 @@ static int load_again(struct up *up, struct settings **settings, struct error *e
 {
     const char *path = farm_settings(up->farm)->config_path;
     int code = settings_load(up->argc, up->argv, settings, err);
+    if (code == 0 && (code = runtime_accepts(*settings, err)) < 0) {
+        settings_free(steal(settings));
+    }
     if (code == 0 && path != NULL && (*settings)->config_path == NULL) {
         settings_free(steal(settings));
         return error_set(err, ENOENT, "%s is gone; put it back, or restart farmd to go on without it", path);
@@ -315,7 +318,7 @@ static int run_farm(struct up *up, struct settings *settings)
 {
     struct error err = {0};
     const struct handover *handover = &up->handover;
-    int code = farm_new(&up->loop, settings, &runtime_process_ops, handover->lock_fd, &up->farm, &err);
+    int code = farm_new(&up->loop, settings, runtime_of(settings->runtime), handover->lock_fd, &up->farm, &err);
     if (code != 0) {
         settings_free(settings);
         return give_up(up, code == -EBUSY || code == -EPERM ? CLI_USAGE : CLI_FAILED, &err);
@@ -379,7 +382,11 @@ static int run(const struct cli_call *call)
     if (code != CLI_DONE) {
         return code;
     }
-    if (settings_load(up.argc, up.argv, &settings, &err) != 0) {
+    code = settings_load(up.argc, up.argv, &settings, &err);
+    if (code == 0 && (code = runtime_accepts(settings, &err)) < 0) {
+        settings_free(settings);
+    }
+    if (code != 0) {
         code = give_up(&up, CLI_USAGE, &err);
         handover_done(&up.handover);
         return code;

@@ -22,6 +22,13 @@ const char *const enforce_mode_names[] = {
     [ENFORCE_NONE + 1] = NULL,
 };
 
+const char *const runtime_kind_names[] = {
+    [RUNTIME_PROCESS] = "process",
+    [RUNTIME_DOCKER] = "docker",
+    [RUNTIME_SWARM] = "swarm",
+    [RUNTIME_SWARM + 1] = NULL,
+};
+
 const char *const restart_policy_names[] = {
     [RESTART_ALWAYS] = "always",
     [RESTART_ON_FAILURE] = "on-failure",
@@ -33,7 +40,8 @@ const char *const restart_profile_names[] = {
     [RESTART_PROFILE_FARM] = "farm",     [RESTART_PROFILE_KUBERNETES] = "kubernetes",
     [RESTART_PROFILE_DOCKER] = "docker", [RESTART_PROFILE_SYSTEMD] = "systemd",
     [RESTART_PROFILE_NOMAD] = "nomad",   [RESTART_PROFILE_SUPERVISORD] = "supervisord",
-    [RESTART_PROFILE_S6] = "s6",         [RESTART_PROFILE_COUNT] = NULL,
+    [RESTART_PROFILE_S6] = "s6",         [RESTART_PROFILE_SWARM] = "swarm",
+    [RESTART_PROFILE_COUNT] = NULL,
 };
 
 const char *const log_level_names[] = {
@@ -53,6 +61,11 @@ static const char *const probe_names[] = {
     [PROBE_READINESS] = "readiness",
 };
 _Static_assert(ARRAY_SIZE(probe_names) == PROBE_KIND_COUNT, "every probe needs a name");
+
+const char *runtime_kind_name(enum runtime_kind kind)
+{
+    return runtime_kind_names[kind];
+}
 
 const char *enforce_mode_name(enum enforce_mode mode)
 {

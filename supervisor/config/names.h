@@ -5,6 +5,7 @@
 #ifndef SUPERVISOR_CONFIG_NAMES_H
 #define SUPERVISOR_CONFIG_NAMES_H
 
+extern const char *const runtime_kind_names[];
 extern const char *const enforce_mode_names[]; /* indexed by enum enforce_mode, and so on; NULL-terminated */
 extern const char *const restart_policy_names[];
 extern const char *const restart_profile_names[];

@@ -177,11 +177,19 @@ static void follow_limits(struct group_settings *group, const struct origin orig
         limits->memory_reservation = limits->memory;
 }
 
+/* Swarm restarts its tasks by itself, and by default as it does when nothing else is said. */
+static void follow_runtime(struct group_settings *group, const struct settings *settings,
+                           const struct origin origins[SETTING_IDS])
+{
+    if (settings->runtime == RUNTIME_SWARM && origins[SETTING_RESTART_PROFILE].layer == LAYER_PRESET)
+        group->restart_profile = RESTART_PROFILE_SWARM;
+}
+
 static void settle_probe_paths(struct group_settings *group)
 {
     for (size_t i = 0; i < PROBE_KIND_COUNT; i++) {
         if (!group->probes[i].path)
-            group->probes[i].path = xstrdup(group->command ? "/" : "/health");
+            group->probes[i].path = xstrdup(group->command || group->image ? "/" : "/health");
     }
 }
 
@@ -236,6 +244,7 @@ static int make_groups(struct loading *loading, struct error *err)
             settings->groups[i].name = xstrdup("default");
         follow_ports(loading, i);
         follow_limits(&settings->groups[i], loading->group_origins[i]);
+        follow_runtime(&settings->groups[i], settings, loading->group_origins[i]);
         settle_probe_paths(&settings->groups[i]);
     }
     return 0;

@@ -25,6 +25,7 @@
 #define LOAD_MAX_REQUESTS 10000000 /* of each server */
 #define LOAD_MAX_CONCURRENCY 1000  /* connections to each server */
 
+enum runtime_kind { RUNTIME_PROCESS, RUNTIME_DOCKER, RUNTIME_SWARM };
 enum enforce_mode { ENFORCE_AUTO, ENFORCE_REQUIRED, ENFORCE_NONE };
 enum restart_policy { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER };
 
@@ -37,6 +38,7 @@ enum restart_profile {
     RESTART_PROFILE_NOMAD,
     RESTART_PROFILE_SUPERVISORD,
     RESTART_PROFILE_S6,
+    RESTART_PROFILE_SWARM,
     RESTART_PROFILE_COUNT
 };
 
@@ -76,6 +78,7 @@ struct group_settings {
     int64_t start_timeout_ms; /* ready within it, or the start has failed */
     int64_t stop_grace_ms;    /* from SIGTERM to SIGKILL */
     char **command;           /* argv, NULL-terminated; NULL: farm-worker */
+    char *image;              /* of a container that runs it; NULL: farm-worker's own */
     char *user;               /* for the user's program as root; NULL: the unprivileged default */
     struct key_value *environment;
     size_t environment_count;
@@ -89,6 +92,12 @@ struct listen_settings {
     uint16_t port; /* 0 for the dashboard: none */
 };
 
+/* How servers are containers, where `runtime` says so. */
+struct docker_settings {
+    char *image;     /* of farm-worker; NULL: farmd makes one of its own farm-worker */
+    bool in_network; /* farmd is a container too, in the servers' network, and reaches them there */
+};
+
 struct settings {
     struct group_settings *groups; /* at least one; ids run through them in order, from 1 */
     size_t group_count;
@@ -98,6 +107,8 @@ struct settings {
     bool allow_unauthenticated; /* a listener beyond loopback without a token */
     char **allowed_hosts;       /* further Host names, NULL-terminated, may be NULL */
     char **allowed_origins;     /* further browser origins, NULL-terminated, may be NULL */
+    enum runtime_kind runtime;
+    struct docker_settings docker;
     enum enforce_mode enforce;
     enum log_level log_level;
     enum log_format log_format;
@@ -157,6 +168,7 @@ bool limits_equal(const struct limits *a, const struct limits *b);
 /* Checks a set of limits: 0 or -EINVAL with a sentence that begins with `field_prefix` + the key ("limits.cpu: …"). */
 int limits_check(const struct limits *limits, const char *field_prefix, struct error *err);
 
+const char *runtime_kind_name(enum runtime_kind kind);       /* "process", "docker", "swarm" */
 const char *enforce_mode_name(enum enforce_mode mode);       /* "auto", "required", "none" */
 const char *restart_policy_name(enum restart_policy policy); /* "always", "on-failure", "never" */
 const char *restart_profile_name(enum restart_profile profile);

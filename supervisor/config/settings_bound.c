@@ -21,7 +21,8 @@ void settings_keep_bound(struct settings *settings, const struct settings *in_fo
         buffer_printf(names, "%s%s", names->length > 0 ? ", " : "", row->path);
         if (row->type->release)
             row->type->release(row, field);
-        row->type->copy(row, field, kept);
+        if (!setting_is_unset(row, kept))
+            row->type->copy(row, field, kept);
     }
 }
 
@@ -32,7 +33,8 @@ void settings_print_bound(const struct settings *settings, struct buffer *out)
         if (!row->bound)
             continue;
         buffer_printf(out, "%s: ", row->path);
-        row->type->print(row, setting_field_const(row, settings), out);
+        if (!setting_is_unset(row, setting_field_const(row, settings)))
+            row->type->print(row, setting_field_const(row, settings), out);
         buffer_append_char(out, '\n');
     }
 }

@@ -140,6 +140,25 @@ static unsigned last_port(const struct group_settings *group)
     return group->base_port + group->count - 1;
 }
 
+static int check_image(const struct loading *loading, int index, struct error *err)
+{
+    const struct group_settings *group = &loading->settings->groups[index];
+    bool containers = loading->settings->runtime != RUNTIME_PROCESS;
+    char where[ORIGIN_MAX];
+    if (group->image && !group->command && !containers) {
+        loading_origin(loading, index, SETTING_IMAGE, where);
+        return error_set(err, EINVAL,
+                         "%s: only containers have one; set `runtime: docker` or swarm, or name the program "
+                         "with `command:`",
+                         where);
+    }
+    if (group->command && !group->image && containers) {
+        loading_origin(loading, index, SETTING_COMMAND, where);
+        return error_set(err, EINVAL, "%s: a container has its program from an image; name it with `image:`", where);
+    }
+    return 0;
+}
+
 static int check_port_range(const struct loading *loading, int index, struct error *err)
 {
     const struct group_settings *group = &loading->settings->groups[index];
@@ -273,10 +292,7 @@ static int check_total(const struct loading *loading, struct error *err)
 int loading_check(const struct loading *loading, struct error *err)
 {
     int (*const checks[])(const struct loading *, int, struct error *) = {
-        check_name,
-        check_limits,
-        check_environment,
-        check_ports,
+        check_name, check_limits, check_environment, check_image, check_ports,
     };
     int r = check_flags_count(loading, err);
     for (size_t i = 0; r == 0 && i < loading->settings->group_count; i++) {

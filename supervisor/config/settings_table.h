@@ -39,6 +39,7 @@ enum setting_id {
     SETTING_START_TIMEOUT,
     SETTING_STOP_GRACE,
     SETTING_COMMAND,
+    SETTING_IMAGE,
     SETTING_USER,
     SETTING_ACCESS_LOG,
     SETTING_ENVIRONMENT,
@@ -56,6 +57,9 @@ enum setting_id {
     SETTING_DASHBOARD_PORT,
     SETTING_REFRESH_INTERVAL,
     SETTING_WEB_DIR,
+    SETTING_RUNTIME,
+    SETTING_DOCKER_IMAGE,
+    SETTING_DOCKER_IN_NETWORK,
     SETTING_ENFORCE,
     SETTING_LOG_LEVEL,
     SETTING_LOG_FORMAT,
@@ -131,8 +135,8 @@ void settings_group_release(struct group_settings *group);
 /* The types, in settings_types.c. */
 extern const struct setting_type setting_count, setting_port, setting_cores, setting_size, setting_duration,
     setting_milliseconds, setting_boolean, setting_restart_policy, setting_restart_profile, setting_enforce_mode,
-    setting_log_level, setting_log_format, setting_text, setting_url_path, setting_host, setting_token, setting_name,
-    setting_user, setting_file_path, setting_command, setting_host_list, setting_origin_list, setting_environment,
-    setting_labels;
+    setting_runtime_kind, setting_log_level, setting_log_format, setting_text, setting_url_path, setting_host,
+    setting_token, setting_name, setting_user, setting_image, setting_file_path, setting_command, setting_host_list,
+    setting_origin_list, setting_environment, setting_labels;
 
 #endif

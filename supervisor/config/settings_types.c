@@ -271,6 +271,15 @@ static int parse_user(const struct setting *setting, const char *text, void *fie
     return getpwnam(text) ? keep_text(text, field) : -EINVAL;
 }
 
+/* [HOST[:PORT]/]PATH[:TAG][@DIGEST]; the Engine knows better, so only what no name can have is refused. */
+static int parse_image(const struct setting *setting, const char *text, void *field)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:@";
+    if (text[0] == '\0' || strchr("._-/:@", text[0]) || text[strspn(text, allowed)] != '\0')
+        return -EINVAL;
+    return (double)strlen(text) > setting->max ? -ERANGE : keep_text(text, field);
+}
+
 static int parse_file_path(const struct setting *setting, const char *text, void *field)
 {
     if (text[0] == '\0' || has_control(text))
@@ -330,6 +339,7 @@ const struct setting_type setting_boolean = {.noun = "a yes or no",
                                              PLAIN(boolean)};
 const struct setting_type setting_restart_policy = {ENUM(restart_policy_names)};
 const struct setting_type setting_restart_profile = {ENUM(restart_profile_names)};
+const struct setting_type setting_runtime_kind = {ENUM(runtime_kind_names)};
 const struct setting_type setting_enforce_mode = {ENUM(enforce_mode_names)};
 const struct setting_type setting_log_format = {ENUM(log_format_names)};
 const struct setting_type setting_log_level = {
@@ -346,4 +356,8 @@ const struct setting_type setting_user = {.noun = "a user of this machine",
                                           .hint = "write one of those that `getent passwd` lists",
                                           .parse = parse_user,
                                           TEXT};
+const struct setting_type setting_image = {.noun = "the name of an image",
+                                           .hint = "write it as `docker images` does, such as nginx:1.25",
+                                           .parse = parse_image,
+                                           TEXT};
 const struct setting_type setting_file_path = {.noun = "a path", .parse = parse_file_path, TEXT};

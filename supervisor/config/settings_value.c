@@ -175,8 +175,8 @@ bool limits_equal(const struct limits *a, const struct limits *b)
 
 /* What a process is started with. `count` is not among them, though a process is told it: scaling touches no other
  * server. */
-static const enum setting_id process_ids[] = {SETTING_BASE_PORT, SETTING_COMMAND, SETTING_USER, SETTING_ACCESS_LOG,
-                                              SETTING_ENVIRONMENT};
+static const enum setting_id process_ids[] = {SETTING_BASE_PORT,  SETTING_COMMAND,     SETTING_USER,
+                                              SETTING_ACCESS_LOG, SETTING_ENVIRONMENT, SETTING_IMAGE};
 
 bool group_settings_same_process(const struct group_settings *a, const struct group_settings *b)
 {
@@ -194,7 +194,10 @@ uint64_t group_settings_fingerprint(const struct group_settings *group)
     for (size_t i = 0; i < ARRAY_SIZE(process_ids); i++) {
         const struct setting *row = &settings_table[process_ids[i]];
         const void *field = setting_field_const(row, group);
-        if (!setting_is_unset(row, field))
+        bool unset = setting_is_unset(row, field);
+        if (unset && process_ids[i] == SETTING_IMAGE)
+            continue; /* what is written down of servers is older than this setting */
+        if (!unset)
             row->type->print(row, field, &text);
         buffer_append_char(&text, '\n');
     }

@@ -90,6 +90,11 @@ static const struct profile profiles[] = {
             .description = "at once, but at most one start a second",
             .spacing_ms = 1000,
         },
+    [RESTART_PROFILE_SWARM] =
+        {
+            .description = "after 5 s, for ever",
+            .delay_ms = 5000,
+        },
 };
 _Static_assert(sizeof(profiles) / sizeof(profiles[0]) == RESTART_PROFILE_COUNT, "one row for each profile");
 

@@ -59,6 +59,7 @@ static const struct reason_row reasons[] = {
     [REASON_GAVE_UP] = {"GaveUp", true},
     [REASON_PAUSED] = {"Paused", false},
     [REASON_RESUMED] = {"Resumed", false},
+    [REASON_PUT_RIGHT] = {"PutRight", true},
     [REASON_STOP_FORCED] = {"StopForced", true},
     [REASON_LIMITS_CHANGED] = {"LimitsChanged", false},
     [REASON_SCALED] = {"Scaled", false},

@@ -40,6 +40,7 @@ enum event_reason {
     REASON_GAVE_UP,
     REASON_PAUSED,
     REASON_RESUMED,
+    REASON_PUT_RIGHT,   /* changed by somebody else by the runtime's own means, and as it should be again */
     REASON_STOP_FORCED, /* did not end within its grace period */
     REASON_LIMITS_CHANGED,
     REASON_SCALED,

@@ -66,6 +66,8 @@ void farm_remove_server(struct farm *farm, struct server *server)
     memmove(&farm->servers[i], &farm->servers[i + 1], (farm->server_count - i - 1) * sizeof(struct server *));
     farm->server_count--;
     log_keeper_servers_changed(farm->log_keeper);
+    if (farm->ops->forget)
+        farm->ops->forget(farm->runtime, server->id);
     server_free(server);
 }
 
@@ -73,6 +75,11 @@ void farm_server_changed(struct farm *farm, struct server *server)
 {
     (void)server;
     statefile_touch(farm->statefile);
+}
+
+int farm_available(const struct farm *farm, struct error *err)
+{
+    return farm->ops->available ? farm->ops->available(farm->runtime, err) : 0;
 }
 
 void farm_trouble(struct farm *farm, enum trouble trouble, const struct error *err)

@@ -207,9 +207,37 @@ static int adopt(struct taking_up *taking, struct server *server, const struct s
     return code;
 }
 
+/* The runtime knows what runs, with or without a record of it. */
+static bool find_running(struct taking_up *taking, struct server *server, const struct state_server *was, bool *is_down)
+{
+    struct error err;
+    *is_down = was && (was->wanted == STATE_STOPPED || was->wanted == STATE_FAILED);
+    int code = *is_down ? -ENOENT : server_find(server, was, &err);
+    *is_down = *is_down || code == -ECANCELED;
+    taking->adopted += code == 0;
+    return code == 0;
+}
+
+static void take_up_found(struct taking_up *taking, struct server *server, const struct state_server *was,
+                          uint16_t port)
+{
+    bool is_down;
+    if (find_running(taking, server, was, &is_down)) {
+        fit(taking, server, port);
+        return;
+    }
+    server_set_port(server, port);
+    if (!is_down)
+        farm_start_server(taking->farm, server);
+}
+
 static void take_up(struct taking_up *taking, struct server *server, uint16_t port)
 {
     const struct state_server *was = find_record(taking->farm->earlier, server);
+    if (taking->farm->ops->finds_servers) {
+        take_up_found(taking, server, was, port);
+        return;
+    }
     if (!was) {
         farm_start_server(taking->farm, server);
         return;
@@ -232,7 +260,10 @@ static void take_up_surplus(struct taking_up *taking, struct server *server)
 {
     const struct state_server *was = find_record(taking->farm->earlier, server);
     change_of(taking);
-    if (was && adopt(taking, server, was) == 0)
+    bool is_down;
+    if (taking->farm->ops->finds_servers)
+        find_running(taking, server, was, &is_down);
+    else if (was && adopt(taking, server, was) == 0)
         taking->adopted++;
 }
 

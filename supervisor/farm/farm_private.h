@@ -64,6 +64,9 @@ struct server *farm_add_server(struct farm *farm, const struct group_settings *g
 struct server *farm_add_server_as(struct farm *farm, int id, const struct group_settings *group, uint16_t port);
 void farm_remove_server(struct farm *farm, struct server *server);
 
+/* -ENOTCONN, with a sentence: what runs servers does not answer, so nothing can be done to them now. */
+int farm_available(const struct farm *farm, struct error *err);
+
 /* The time of day, after a look whether it was set: then what is kept of it has moved along. */
 int64_t farm_now_us(struct farm *farm);
 

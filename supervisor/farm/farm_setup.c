@@ -22,6 +22,7 @@ static int open_runtime(struct farm *farm, struct error *err)
         .instance = farm->paths.instance,
         .runtime_dir = farm->paths.runtime_dir,
         .enforce = farm->settings->enforce,
+        .docker = &farm->settings->docker,
         .servers = settings_total_servers(farm->settings),
         .places = farm->earlier ? farm->earlier->places : NULL,
         .place_count = farm->earlier ? farm->earlier->place_count : 0,

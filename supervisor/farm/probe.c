@@ -49,9 +49,10 @@ void probe_judge(const struct http_client_response *response, struct probe_resul
         result->status = PROBE_STATUS_HEALTHY;
 }
 
-struct http_client *probe_send(uv_loop_t *loop, uint16_t port, const char *path, int64_t timeout_ms,
+struct http_client *probe_send(uv_loop_t *loop, const struct server *server, const char *path, int64_t timeout_ms,
                                void (*on_done)(void *data, const struct http_client_response *response), void *data)
 {
+    struct sockaddr_in address;
     struct http_client_request request = {
         .method = "GET",
         .target = path && path[0] ? path : "/health",
@@ -59,7 +60,8 @@ struct http_client *probe_send(uv_loop_t *loop, uint16_t port, const char *path,
         .max_body = BODY_MAX,
         .close = true, /* a thousand idle connections would cost more than a thousand connects in half a minute */
     };
-    return http_client_once(loop, port, &request, on_done, data);
+    server_address(server, &address);
+    return http_client_once(loop, &address, &request, on_done, data);
 }
 
 /* --- one probe on request --- */
@@ -106,7 +108,7 @@ void probe_once(uv_loop_t *loop, const struct server *server, int64_t timeout_ms
     probe->on_done = on_done;
     probe->data = data;
     if (server_is_live(server)) {
-        probe_send(loop, server->port, path_of(server->group), timeout_ms, on_single_answer, probe);
+        probe_send(loop, server, path_of(server->group), timeout_ms, on_single_answer, probe);
         return;
     }
     probe->result.status = PROBE_STATUS_ERROR;

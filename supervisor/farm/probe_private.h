@@ -10,7 +10,7 @@
 void probe_judge(const struct http_client_response *response, struct probe_result *result);
 
 /* As http_client_once. */
-struct http_client *probe_send(uv_loop_t *loop, uint16_t port, const char *path, int64_t timeout_ms,
+struct http_client *probe_send(uv_loop_t *loop, const struct server *server, const char *path, int64_t timeout_ms,
                                void (*on_done)(void *data, const struct http_client_response *response), void *data);
 
 /* When, within an interval, a server has its turn: ids that follow one another are far apart. */

@@ -191,7 +191,7 @@ static void on_turn(uv_timer_t *timer)
     struct probe_slot *slot = timer->data;
     const struct probe_settings *settings = settings_of(slot);
     slot->request =
-        probe_send(timer->loop, slot->prober->server->port, settings->path, settings->timeout_ms, on_answer, slot);
+        probe_send(timer->loop, slot->prober->server, settings->path, settings->timeout_ms, on_answer, slot);
 }
 
 /* --- the schedule --- */

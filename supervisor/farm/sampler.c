@@ -30,6 +30,7 @@ struct base_line {
     int64_t at_ns;
     struct runtime_sample sample;
     uint64_t requests, errors;
+    int64_t counters_at_ns; /* when they were taken; 0: the runtime reads those of now */
 };
 
 struct sampler_slot {
@@ -167,14 +168,24 @@ static void latency_difference(struct sampler_slot *slot, const struct counters 
 static void measure_requests(struct server *server, struct sampler_slot *slot, const struct counters *counters,
                              double seconds)
 {
+    const struct runtime_ops *ops = farm_runtime_ops(server->farm);
     struct server_stats *stats = &server->stats;
     stats->have_requests = counters && counters->magic == COUNTERS_MAGIC && counters->version == COUNTERS_VERSION;
+    bool is_first = !slot->base.valid;
+    if (stats->have_requests && ops->counters_at_ns) {
+        int64_t at_ns = ops->counters_at_ns(server->process), before_ns = slot->base.counters_at_ns;
+        if (at_ns == before_ns)
+            return; /* the figures are still those of the last time */
+        slot->base.counters_at_ns = at_ns;
+        is_first = before_ns == 0;
+        seconds = is_first ? 1 : (double)(at_ns - before_ns) / (double)NS_PER_SECOND;
+    }
     stats->p50_us = stats->p90_us = stats->p99_us = 0;
     if (!stats->have_requests)
         return;
     uint64_t requests = atomic_load_explicit(&counters->requests, memory_order_relaxed);
     uint64_t errors = atomic_load_explicit(&counters->responses[4], memory_order_relaxed);
-    if (!slot->base.valid) { /* of a run that began long before: nothing is known of the last second */
+    if (is_first) { /* of a run that began long before: nothing is known of the last second */
         uint64_t ignored[HISTOGRAM_BUCKETS];
         latency_difference(slot, counters, ignored);
         slot->base.requests = requests;

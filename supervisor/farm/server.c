@@ -205,7 +205,9 @@ static void enter_running(struct server *server, enum server_state from)
     uv_timer_stop(&server->own->timer);
     server_set_error(server, "");
     if (from == SERVER_PAUSED) {
-        events_add(farm_events(server->farm), REASON_RESUMED, server->id, "%s goes on", server->name);
+        const char *why = server->own->frozen_why;
+        events_add(farm_events(server->farm), REASON_RESUMED, server->id, "%s goes on%s%s", server->name,
+                   why ? ": " : "", why ? why : "");
         /* Where nothing is asked, it is as ready as when it was paused. */
         server->ready = !server->group->probes[PROBE_READINESS].enabled;
         prober_resumed(server->prober);
@@ -219,8 +221,12 @@ static void enter_paused(struct server *server)
     prober_stop(server->prober);
     server->health = HEALTH_UNKNOWN;
     server->ready = false;
-    server_set_error(server, "paused on request");
-    events_add(farm_events(server->farm), REASON_PAUSED, server->id, "%s is paused", server->name);
+    const char *why = server->own->frozen_why;
+    char text[96];
+    snprintf(text, sizeof(text), "paused %s", why ? why : "on request");
+    server_set_error(server, text);
+    events_add(farm_events(server->farm), REASON_PAUSED, server->id, "%s is paused%s%s", server->name, why ? " " : "",
+               why ? why : "");
 }
 
 static void enter_backoff(struct server *server)
@@ -238,7 +244,11 @@ static void enter_stopped(struct server *server, enum lifecycle_event event)
     bool by_policy =
         (event == EVENT_EXITED || event == EVENT_SPAWN_FAILED) && server->last_exit.reason != REASON_STOPPED;
     server->own->stopped_by_hand = !by_policy;
-    server_set_error(server, by_policy ? server->own->ending : STOPPED_ON_REQUEST);
+    if (by_policy)
+        server_set_error(server, server->own->ending);
+    else
+        server_set_error(server,
+                         event == EVENT_EXITED && server->own->exit.by_hand ? STOPPED_BY_HAND : STOPPED_ON_REQUEST);
     if (event == EVENT_STOP) /* nothing ran, so no ending tells it */
         events_add(farm_events(server->farm), REASON_STOPPED, server->id, "%s is stopped", server->name);
 }
@@ -409,6 +419,15 @@ void server_event(struct server *server, enum lifecycle_event event)
         enqueue(server, &(struct server_request){.event = event});
 }
 
+/* What the runtime cannot do at all; NULL: it can. */
+static const char *refusal_of(const struct server *server, enum server_action action)
+{
+    const struct runtime_ops *ops = farm_runtime_ops(server->farm);
+    if (action == SERVER_ACTION_KILL)
+        return ops->no_kill;
+    return action == SERVER_ACTION_PAUSE || action == SERVER_ACTION_RESUME ? ops->no_pause : NULL;
+}
+
 void server_act(struct server *server, enum server_action action, server_done_fn done, void *data)
 {
     static const enum lifecycle_event events[SERVER_ACTION_COUNT] = {
@@ -419,12 +438,17 @@ void server_act(struct server *server, enum server_action action, server_done_fn
     bool ends = action == SERVER_ACTION_STOP || action == SERVER_ACTION_KILL;
     bool is_last = server->own->retired || farm_is_stopping(server->farm); /* must not be refused */
     struct error err = {0};
-    if (server->own->freed || (server->own->retired && !ends))
+    const char *refusal = done ? refusal_of(server, action) : NULL; /* else it is the end of the farm */
+    if (refusal)
+        error_set(&err, ENOTSUP, "%s: %s", server->name, refusal);
+    else if (server->own->freed || (server->own->retired && !ends))
         error_set(&err, ECANCELED, "%s is no longer part of the farm", server->name);
     else if (!ends && farm_is_stopping(server->farm))
         error_set(&err, EBUSY, "%s: the farm is being stopped", server->name);
     else if (done && server->own->asked >= MAX_WAITERS && !is_last)
         error_set(&err, EAGAIN, "%s: %d requests wait for it already; try again later", server->name, MAX_WAITERS);
+    else if (done && !is_last)
+        farm_available(server->farm, &err);
     if (err.code) {
         if (done)
             done(server, &err, data);

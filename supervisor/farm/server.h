@@ -12,6 +12,7 @@
 #include "supervisor/farm/log_marks.h"
 #include "supervisor/runtime/runtime.h"
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
@@ -118,9 +119,13 @@ int server_set_limits(struct server *server, const struct limits *limits, struct
 
 bool server_is_up(const struct server *server);   /* runs or is to run: neither stopped nor given up */
 bool server_is_live(const struct server *server); /* state running: the API's "running" */
+/* Where it is to be asked; of one that does not run, where it would be. */
+void server_address(const struct server *server, struct sockaddr_in *address);
 bool server_ended_since(const struct server *server, int64_t at_ms); /* a run of it; monotonic time */
 const char *server_ending_words(const struct server *server);        /* how the last one did: "was OOM-killed" */
-double server_uptime_seconds(const struct server *server);           /* of the process; 0 when none runs */
+const char *server_node(
+    const struct server *server); /* the machine that it runs on; "" when it is this one, or unknown */
+double server_uptime_seconds(const struct server *server); /* of the process; 0 when none runs */
 
 const char *server_health_name(enum server_health health); /* "unknown", "healthy", "degraded", "unhealthy" */
 const char *server_action_name(enum server_action action);

@@ -161,7 +161,7 @@ int server_adopt(struct server *server, const struct state_server *was, struct e
                 .name = server->name,
                 .log_path = server->log_path,
             },
-        .has_counters = server->group->command == NULL,
+        .has_counters = server->group->command == NULL && server->group->image == NULL,
         .paused = was->wanted == STATE_PAUSED,
         .oom_seen = (uint64_t)or_zero(was->oom_seen),
         .limits = was->limits,
@@ -184,6 +184,39 @@ int server_adopt(struct server *server, const struct state_server *was, struct e
     return code;
 }
 
+static void take_over_found(struct server *server, const struct runtime_adopted *found)
+{
+    struct server_private *own = server->own;
+    int64_t now_ms = clock_monotonic_ms(), up_ms = (clock_realtime_us() - found->started_at_us) / 1000;
+    bool began = found->started_at_us > 0 && up_ms >= 0;
+
+    own->ever_started = true;
+    own->fingerprint = found->fingerprint;
+    own->started_at_ms = began ? now_ms - up_ms : now_ms;
+    server->started_at_us = began ? found->started_at_us : clock_realtime_us();
+    server->running_since_ms = own->healthy_since_ms = found->starting ? 0 : own->started_at_ms;
+    server->ready = !found->starting;
+    server->limits = found->limits;
+    server_set_port(server, found->port);
+    server_event(server, found->starting ? EVENT_ADOPTED_STARTING : EVENT_ADOPTED);
+}
+
+int server_find(struct server *server, const struct state_server *was, struct error *err)
+{
+    const struct runtime_adoption adoption = {.leftover = {.name = server->name, .log_path = server->log_path}};
+    struct runtime_adopted found = {0};
+    int code = farm_runtime_ops(server->farm)
+                   ->adopt(farm_runtime(server->farm), &adoption, server, &found, &server->process, err);
+    if (code == 0) {
+        take_over_found(server, &found);
+    } else if (found.stopped && !was) {
+        server->own->stopped_by_hand = true;
+        server_set_error(server, STOPPED_ON_REQUEST);
+        code = error_set(err, ECANCELED, "%s was stopped", server->name);
+    }
+    return code;
+}
+
 void server_start_again(struct server *server)
 {
     server->lifecycle.state = SERVER_BACKOFF;
@@ -196,7 +229,7 @@ static void go_on_starting(struct server *server)
 {
     server_set_error(server, "starting");
     server_arm(server, server->group->start_timeout_ms);
-    if (server->group->command && !server->group->probes[PROBE_STARTUP].enabled)
+    if (!server_is_asked(server))
         server_event(server, EVENT_READY);
     else
         prober_adopted(server->prober);
@@ -206,8 +239,12 @@ void server_go_on(struct server *server)
 {
     char up[24];
     units_format_duration(up, clock_monotonic_ms() - server->own->started_at_ms);
-    events_add(farm_events(server->farm), REASON_ADOPTED, server->id, "%s goes on (pid %d, up %s)", server->name,
-               (int)farm_runtime_ops(server->farm)->pid(server->process), up);
+    pid_t pid = farm_runtime_ops(server->farm)->pid(server->process);
+    if (pid > 0)
+        events_add(farm_events(server->farm), REASON_ADOPTED, server->id, "%s goes on (pid %d, up %s)", server->name,
+                   (int)pid, up);
+    else
+        events_add(farm_events(server->farm), REASON_ADOPTED, server->id, "%s goes on (up %s)", server->name, up);
     if (server->lifecycle.state == SERVER_STARTING) {
         go_on_starting(server);
     } else if (server->lifecycle.state == SERVER_PAUSED) {

@@ -4,7 +4,7 @@
 #include "core/clock.h"
 #include "core/memory.h"
 #include "core/units.h"
-#include "supervisor/farm/farm.h"
+#include "supervisor/farm/farm_private.h"
 #include "supervisor/farm/probe.h"
 #include "supervisor/farm/sampler.h"
 #include "supervisor/farm/server_private.h"
@@ -15,6 +15,8 @@
 #include <string.h>
 #include <uv.h>
 
+#define UNAVAILABLE_DELAY_MS 60000
+#define LOST_ANSWER_DELAY_MS 1000
 #define PORT_TAKEN_DELAY_MS 1000 /* at least: what holds a port rarely lets go within a turn of the loop */
 
 /* The words for an ending: "server-7 VERB (DETAIL)". */
@@ -71,7 +73,9 @@ static enum event_reason reason_of_exit(const struct server *server)
     const struct runtime_exit *exit = &own->exit;
     if (own->has_cause)
         return own->cause;
-    if (server->lifecycle.state == SERVER_STOPPING)
+    if (server->lifecycle.state == SERVER_STOPPING || exit->by_hand)
+        return REASON_STOPPED;
+    if (exit->replaced)
         return REASON_STOPPED;
     if (strncmp(exit->detail, "error EADDRINUSE", strlen("error EADDRINUSE")) == 0)
         return REASON_PORT_TAKEN;
@@ -102,7 +106,8 @@ static const char *signal_name(int signal)
 /* What a server said before it gave up, "error ENAME text", without what is for programs. */
 static const char *words_of(const struct runtime_exit *exit)
 {
-    const char *name = strchr(exit->detail, ' ');
+    bool for_programs = strncmp(exit->detail, "error E", strlen("error E")) == 0;
+    const char *name = for_programs ? strchr(exit->detail, ' ') : NULL;
     const char *text = name != NULL ? strchr(name + 1, ' ') : NULL;
     return text != NULL ? text + 1 : exit->detail;
 }
@@ -118,7 +123,7 @@ static void describe_exit(const struct runtime_exit *exit, char *out, size_t siz
         put(out, size, "signal %d, SIG%s", exit->signal, signal_name(exit->signal));
         break;
     case RUNTIME_EXIT_UNKNOWN:
-        put(out, size, "nobody saw how");
+        put(out, size, "%s", said[0] ? said : "nobody saw how");
         break;
     }
 }
@@ -190,7 +195,9 @@ static void report_ending(struct server *server, enum event_reason reason, const
     struct events *events = farm_events(server->farm);
     char up[24];
     units_format_duration(up, clock_monotonic_ms() - server->own->started_at_ms);
-    if (reason == REASON_STOPPED) {
+    if (reason == REASON_STOPPED && server->own->exit.by_hand) {
+        events_add(events, reason, server->id, "%s was " STOPPED_BY_HAND " after %s", server->name, up);
+    } else if (reason == REASON_STOPPED) {
         events_add(events, reason, server->id, "%s stopped after %s", server->name, up);
     } else if (reason == REASON_START_TIMEOUT || reason == REASON_LIVENESS_FAILED) {
         return; /* told when it was killed for it */
@@ -268,6 +275,11 @@ static uint64_t random_bits(void)
     return bits;
 }
 
+bool server_was_unavailable(const struct server *server)
+{
+    return server->own->spawn_error.code == ENOTCONN || server->own->exit.unavailable;
+}
+
 static bool policy_wants_restart(const struct server *server)
 {
     switch (server->group->restart) {
@@ -291,11 +303,26 @@ static void note_streak(struct server *server)
     own->streak_reason = reason;
 }
 
+/* The runtime has decided; the profile only counts along. */
+static enum lifecycle_verdict judge_by_runtime(struct server *server)
+{
+    const struct runtime_exit *exit = &server->own->exit;
+    if (exit->follow_up == RUNTIME_LEAVES_IT)
+        return VERDICT_GIVE_UP;
+    server->own->retry_delay_ms = exit->restart_in_ms;
+    return exit->restart_in_ms > 0 ? VERDICT_RETRY_LATER : VERDICT_RETRY_NOW;
+}
+
 enum lifecycle_verdict server_judge(struct server *server)
 {
     struct server_private *own = server->own;
-    if (farm_is_stopping(server->farm) || own->retired || !policy_wants_restart(server))
+    if (farm_is_stopping(server->farm) || own->retired || own->exit.by_hand || !policy_wants_restart(server))
         return VERDICT_STAY_DOWN;
+    if (server_was_unavailable(server)) { /* no failure of its own; on_available makes it shorter */
+        struct error err;
+        own->retry_delay_ms = farm_available(server->farm, &err) == 0 ? LOST_ANSWER_DELAY_MS : UNAVAILABLE_DELAY_MS;
+        return VERDICT_RETRY_LATER;
+    }
 
     int64_t now_ms = clock_monotonic_ms();
     int64_t ran_ms = now_ms - own->started_at_ms;
@@ -305,6 +332,8 @@ enum lifecycle_verdict server_judge(struct server *server)
     note_streak(server);
     if (server->backoff.failures <= 1)
         own->streak_began_ms = now_ms;
+    if (own->exit.follow_up != RUNTIME_FOLLOW_POLICY)
+        return judge_by_runtime(server);
     own->retry_delay_ms = decision.delay_ms;
     if (server->last_exit.reason == REASON_PORT_TAKEN && decision.verdict == VERDICT_RETRY_NOW) {
         own->retry_delay_ms = PORT_TAKEN_DELAY_MS;

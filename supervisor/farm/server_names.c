@@ -3,6 +3,7 @@
  */
 #include "core/clock.h"
 #include "core/memory.h"
+#include "supervisor/farm/farm.h"
 #include "supervisor/farm/server_private.h"
 
 #include <errno.h>
@@ -52,6 +53,13 @@ bool server_is_up(const struct server *server)
 bool server_is_live(const struct server *server)
 {
     return server->lifecycle.state == SERVER_RUNNING;
+}
+
+const char *server_node(const struct server *server)
+{
+    const struct runtime_ops *ops = farm_runtime_ops(server->farm);
+    const char *node = server->process && ops->node ? ops->node(server->process) : NULL;
+    return node ? node : "";
 }
 
 double server_uptime_seconds(const struct server *server)

@@ -8,7 +8,8 @@
 #include "supervisor/farm/server.h"
 #include "supervisor/farm/state.h"
 
-#define STOPPED_ON_REQUEST "stopped on request" /* the error of one that was stopped by hand */
+#define STOPPED_ON_REQUEST "stopped on request"  /* the error of one that was stopped by hand */
+#define STOPPED_BY_HAND "stopped through Docker" /* likewise, not through farmd */
 
 /* An event on its way and, when somebody asked for it, whom to tell. */
 struct server_request {
@@ -40,6 +41,7 @@ struct server_private {
     enum server_state start_from; /* what it was when its start was asked for */
     bool stopped_by_hand;         /* in SERVER_STOPPED: the policy had no say */
 
+    const char *frozen_why;   /* while one is handled: who paused or resumed it, if not the user of farmd */
     struct runtime_exit exit; /* belongs to EVENT_EXITED */
     struct error spawn_error; /* belongs to EVENT_SPAWN_FAILED */
     bool has_cause;           /* farmd ended the run itself, and not for a stop: */
@@ -87,12 +89,16 @@ char *server_log_path(const struct farm *farm, int id); /* the caller frees */
 void server_restore(struct server *server, const struct state_server *was); /* what goes on; nothing runs yet */
 /* Takes over the process of an earlier farmd. Negative when that is gone (it is told as an exit then) or cannot be taken. */
 int server_adopt(struct server *server, const struct state_server *was, struct error *err);
+/* The same of one that the runtime finds by itself; `was` may be NULL. */
+int server_find(struct server *server, const struct state_server *was, struct error *err);
 void server_start_again(struct server *server); /* what was restored without a process, as its restart policy would */
 void server_go_on(struct server *server);       /* it was adopted */
 void server_record(const struct server *server, struct state_server *out); /* for the next farmd */
 
 /* server_run.c */
 void server_spawn(struct server *server);
+/* Whether it will be known when it serves: it says so, or a probe asks. Else it counts as ready when it runs. */
+bool server_is_asked(const struct server *server);
 void server_terminate(struct server *server);
 void server_kill(struct server *server);
 int server_freeze(struct server *server, struct error *err);
@@ -107,6 +113,8 @@ void server_forget_run(struct server *server); /* after the verdict on its endin
 enum lifecycle_verdict server_judge(struct server *server);
 void server_report_wait(struct server *server);    /* entered backoff */
 void server_report_give_up(struct server *server); /* entered failed */
+bool server_was_unavailable(
+    const struct server *server); /* what runs servers did not answer, so nothing is its fault */
 int64_t server_healthy_ms(const struct server *server, int64_t now_ms);
 
 #endif

@@ -95,10 +95,15 @@ static int start_process(struct server *server, struct error *err)
         .name = server->name,
         .port = server->port,
         .argv = server->group->command,
+        .image = server->group->image,
         .envp = env,
         .user = server->group->user,
         .log_path = server->log_path,
         .limits = server->limits,
+        .stop_grace_ms = server->group->stop_grace_ms,
+        .restart = server->group->restart,
+        .restart_profile = server->group->restart_profile,
+        .fingerprint = group_settings_fingerprint(server->group),
     };
     log_marks_add(&server->log_marks, logfile_mark(server->log_path)); /* what is there is of earlier runs */
     int code = farm_runtime_ops(server->farm)->start(farm_runtime(server->farm), &spec, server, &server->process, err);
@@ -106,7 +111,44 @@ static int start_process(struct server *server, struct error *err)
     return code;
 }
 
-static void begin_run(struct server *server)
+void server_address(const struct server *server, struct sockaddr_in *address)
+{
+    const struct runtime_ops *ops = farm_runtime_ops(server->farm);
+    *address = (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons(server->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    if (ops->address && server->process)
+        ops->address(server->process, address);
+}
+
+static bool tells_ready(const struct server *server)
+{
+    return farm_runtime_ops(server->farm)->tells_ready && !server->group->command;
+}
+
+bool server_is_asked(const struct server *server)
+{
+    return tells_ready(server) || server->group->probes[PROBE_STARTUP].enabled;
+}
+
+/* It has a pid. Of a runtime that begins later this is when its time to become ready begins, however long others that
+ * were asked for before it took. */
+static void run_begun(struct server *server)
+{
+    const struct runtime_ops *ops = farm_runtime_ops(server->farm);
+    pid_t pid = ops->pid(server->process);
+    if (pid > 0)
+        events_add(farm_events(server->farm), REASON_STARTED, server->id, "%s is started (pid %d)", server->name,
+                   (int)pid);
+    else
+        events_add(farm_events(server->farm), REASON_STARTED, server->id, "%s is started", server->name);
+    sampler_run_began(server);
+    prober_start(server->prober, tells_ready(server));
+    /* Neither it nor a probe would ever say so. */
+    if (!server_is_asked(server))
+        server_event(server, EVENT_READY);
+}
+
+static void note_run(struct server *server)
 {
     struct server_private *own = server->own;
     own->is_restart = own->start_from != SERVER_STOPPED && own->ever_started;
@@ -117,15 +159,6 @@ static void begin_run(struct server *server)
     own->has_cause = own->killed = false;
     server->started_at_us = farm_now_us(server->farm);
     server->health_error[0] = '\0';
-
-    const struct runtime_ops *ops = farm_runtime_ops(server->farm);
-    events_add(farm_events(server->farm), REASON_STARTED, server->id, "%s is started (pid %d)", server->name,
-               (int)ops->pid(server->process));
-    sampler_run_began(server);
-    prober_start(server->prober, server->group->command == NULL);
-    /* Neither it nor a probe would ever say so. */
-    if (server->group->command && !server->group->probes[PROBE_STARTUP].enabled)
-        server_event(server, EVENT_READY);
 }
 
 /* Its failure is told a moment later, when it is known by whom: until then it is starting. */
@@ -142,6 +175,7 @@ void server_spawn(struct server *server)
     struct server_private *own = server->own;
     const struct runtime_ops *ops = farm_runtime_ops(server->farm);
     own->spawn_error = (struct error){0};
+    own->exit = (struct runtime_exit){0};
     int code = start_process(server, &own->spawn_error);
     if (code < 0) {
         server->process = NULL;
@@ -157,7 +191,9 @@ void server_spawn(struct server *server)
         return;
     }
     farm_trouble(server->farm, TROUBLE_STARTS, NULL);
-    begin_run(server);
+    note_run(server);
+    if (!ops->begins_later)
+        run_begun(server);
 }
 
 /* --- ending, freezing --- */
@@ -208,6 +244,53 @@ static void on_oom(void *owner)
     farm_server_changed(server->farm, server); /* the next farmd need not tell it again */
 }
 
+static void on_begun(void *owner)
+{
+    struct server *server = owner;
+    if (server->lifecycle.state != SERVER_STARTING)
+        return;
+    server->own->started_at_ms = clock_monotonic_ms();
+    server->started_at_us = farm_now_us(server->farm);
+    server_arm(server, server->group->start_timeout_ms);
+    run_begun(server);
+    farm_server_changed(server->farm, server);
+}
+
+static void on_frozen(void *owner, bool frozen, const char *why)
+{
+    struct server *server = owner;
+    server->own->frozen_why = why;
+    server_event(server, frozen ? EVENT_PAUSE : EVENT_RESUME);
+    server->own->frozen_why = NULL;
+}
+
+static void on_put_right(void *owner, const char *text)
+{
+    struct server *server = owner;
+    events_add(farm_events(server->farm), REASON_PUT_RIGHT, server->id, "%s %s", server->name, text);
+}
+
+static void on_wanted(void *data, int id, const char *why)
+{
+    struct farm *farm = data;
+    struct server *server = farm_server(farm, id);
+    if (!server || farm->stopping)
+        return;
+    events_add(farm->events, REASON_PUT_RIGHT, id, "%s %s", server->name, why);
+    server_act(server, SERVER_ACTION_START, NULL, NULL);
+}
+
+/* Those that could not be started for want of what runs them need not wait for their turn. */
+static void on_available(void *data)
+{
+    struct farm *farm = data;
+    for (size_t i = 0; i < farm->server_count; i++) {
+        struct server *server = farm->servers[i];
+        if (server->lifecycle.state == SERVER_BACKOFF && server_was_unavailable(server))
+            server_event(server, EVENT_BACKOFF_ELAPSED);
+    }
+}
+
 static void on_trouble(void *farm, enum runtime_trouble trouble, const struct error *err)
 {
     static const enum trouble troubles[] = {
@@ -222,6 +305,11 @@ const struct runtime_events server_runtime_events = {
     .on_ready = on_ready,
     .on_exit = on_exit_,
     .on_oom = on_oom,
+    .on_begun = on_begun,
+    .on_frozen = on_frozen,
+    .on_put_right = on_put_right,
+    .on_wanted = on_wanted,
+    .on_available = on_available,
     .on_trouble = on_trouble,
 };
 
@@ -275,6 +363,9 @@ void server_probes_changed(struct server *server)
 
 int server_set_limits(struct server *server, const struct limits *limits, struct error *err)
 {
+    int rc = farm_available(server->farm, err);
+    if (rc < 0)
+        return rc;
     if (server->process) {
         int code = farm_runtime_ops(server->farm)->set_limits(server->process, limits, err);
         if (code < 0)

@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "supervisor/config/settings.h"
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -26,11 +27,24 @@ struct runtime_spec {
     int id;
     const char *name; /* "server-7": cgroup leaf, host name */
     uint16_t port;
-    char *const *argv;    /* NULL: farm-worker */
+    char *const *argv;    /* NULL: farm-worker, or what the image runs */
+    const char *image;    /* of containers; NULL: that of farm-worker */
     char *const *envp;    /* the whole environment, NULL-terminated; the runtime adds only its descriptors' numbers */
     const char *user;     /* NULL: the unprivileged default */
     const char *log_path; /* opened O_APPEND for stdout and stderr */
     struct limits limits;
+    /* For a runtime that stops and restarts by itself, or finds its servers by what it noted on them. */
+    int64_t stop_grace_ms;
+    enum restart_policy restart;
+    enum restart_profile restart_profile;
+    uint64_t fingerprint; /* of the settings */
+};
+
+/* Who decides what follows an end. */
+enum runtime_follow_up {
+    RUNTIME_FOLLOW_POLICY, /* the farm, by its restart policy */
+    RUNTIME_RESTARTS_IT,   /* the runtime does: the next `start` takes up what it has begun */
+    RUNTIME_LEAVES_IT,     /* the runtime will not start it again by itself */
 };
 
 enum runtime_exit_kind {
@@ -45,7 +59,12 @@ struct runtime_exit {
     int signal;
     bool oom_killed;  /* by the kernel, for its memory limit */
     bool not_started; /* it never got to its program; detail tells why */
-    char detail[160]; /* what the program said through the readiness pipe before it ended, or "" */
+    bool by_hand;     /* somebody ended it by the means of the runtime itself (docker stop): it is to stay so */
+    bool unavailable; /* what runs servers does not answer; on_available tells when it does */
+    bool replaced;    /* the runtime itself has ended it, for another one */
+    enum runtime_follow_up follow_up;
+    int64_t restart_in_ms; /* with RUNTIME_RESTARTS_IT */
+    char detail[256];      /* what the program said before it ended ("error ENAME text"), or the runtime, or "" */
 };
 
 /* What the runtime is in want of, or the kernel refuses it; of all servers together. */
@@ -61,6 +80,15 @@ struct runtime_events {
     void (*on_exit)(void *owner,
                     const struct runtime_exit *exit); /* the whole group is gone; the process is freed after */
     void (*on_oom)(void *owner);                      /* a process of it was OOM-killed and the main one lives */
+    /* Of a runtime that begins later: it has a pid now. */
+    void (*on_begun)(void *owner);
+    /* Frozen or not otherwise than it was asked for: by somebody else, or because that was refused. `why` is for people. */
+    void (*on_frozen)(void *owner, bool frozen, const char *why);
+    /* Something about it was changed by somebody else and has been put right; `text` follows its name. */
+    void (*on_put_right)(void *owner, const char *text);
+    /* One that does not run should: somebody has started it by the runtime's own means, or removed what he had stopped. */
+    void (*on_wanted)(void *farm, int id, const char *why);
+    void (*on_available)(void *farm); /* what runs servers answers again */
     /* May be NULL. After each try that failed, and with err NULL when all is well again; also from inside a call. */
     void (*on_trouble)(void *farm, enum runtime_trouble trouble, const struct error *err);
 };
@@ -149,6 +177,13 @@ struct runtime_adoption {
 struct runtime_adopted {
     bool paused;        /* frozen */
     uint64_t oom_kills; /* of one that is gone: those that were not known */
+    /* From a runtime that finds its servers by itself: what it noted of them. */
+    bool stopped;          /* none runs, because it was stopped by hand */
+    bool starting;         /* it is not known to serve yet */
+    int64_t started_at_us; /* real time; 0: not yet */
+    uint64_t fingerprint;  /* of the settings it was started with; 0: not known */
+    uint16_t port;
+    struct limits limits;
 };
 
 struct runtime_options {
@@ -156,7 +191,8 @@ struct runtime_options {
     const char *instance;    /* names the slice: [a-z0-9-]+ */
     const char *runtime_dir; /* for the counter files; exists */
     enum enforce_mode enforce;
-    unsigned servers; /* how many there will be, to warn of what will not suffice */
+    const struct docker_settings *docker; /* needs to live during the call only */
+    unsigned servers;                     /* how many there will be, to warn of what will not suffice */
     /* Of an earlier runtime of this instance, see runtime_ops.places: it goes on there, wherever farmd was started from.
      * Need to live during the call only. */
     char *const *places;
@@ -166,7 +202,16 @@ struct runtime_options {
 };
 
 struct runtime_ops {
-    const char *kind; /* "process" */
+    const char *kind;   /* "process", "docker", "swarm" */
+    bool tells_ready;   /* on_ready comes for farm-worker; else the farm has to ask it over HTTP */
+    bool begins_later;  /* `start` only asks for a start: there is no pid, and nothing to ask, before on_begun */
+    bool finds_servers; /* `adopt` needs no record of them: names are enough */
+    /* Why a server cannot be killed, or paused and resumed, on request here; NULL: it can. */
+    const char *no_kill;
+    const char *no_pause;
+
+    /* -EINVAL: these settings ask for what cannot be done here. NULL: there is nothing of that kind. */
+    int (*accepts)(const struct settings *settings, struct error *err);
 
     /* Finds out what can be enforced here and makes the slice; what an earlier run of the same instance left in it stays
      * untouched. -EPERM when enforcement is required and impossible. */
@@ -195,6 +240,10 @@ struct runtime_ops {
      * -EADDRINUSE when the port is taken. */
     int (*start)(struct runtime *runtime, const struct runtime_spec *spec, void *owner,
                  struct runtime_process **process, struct error *err);
+    /* May be NULL: always. -ENOTCONN, with a sentence: nothing can be started, ended or changed now. */
+    int (*available)(const struct runtime *runtime, struct error *err);
+    /* May be NULL. The server has left the farm: nothing is kept for its next start. */
+    void (*forget)(struct runtime *runtime, int id);
     /* Whether a process has ended whose on_exit is still to come: how it ended is known nowhere else. */
     bool (*ending)(const struct runtime *runtime);
     /* Finds out who listens on a TCP port: "nginx (pid 812)", or "another program" where that cannot be seen. It may take
@@ -204,7 +253,12 @@ struct runtime_ops {
                         void *data);
     /* The same, at once, from the looks taken so far. */
     void (*port_holder_known)(uint16_t port, char *out, size_t size);
-    pid_t (*pid)(const struct runtime_process *process);
+    pid_t (*pid)(const struct runtime_process *process); /* 0: not known here */
+    /* Where it answers HTTP to farmd, in place of 127.0.0.1 and its port; untouched where that is right, or not known yet.
+     * May be NULL. */
+    void (*address)(const struct runtime_process *process, struct sockaddr_in *address);
+    /* The name of the machine that it runs on, or NULL while that is not known. NULL: it is always this one. */
+    const char *(*node)(const struct runtime_process *process);
     int (*signal)(struct runtime_process *process, int signal, struct error *err); /* the main process only */
     int (*kill)(struct runtime_process *process, struct error *err);  /* everything of it, at once, paused or not */
     int (*pause)(struct runtime_process *process, struct error *err); /* freezes everything of it */
@@ -216,13 +270,22 @@ struct runtime_ops {
     /* Reads the kernel's files anew, so it is for one server at a time; nothing is known where there are none. */
     void (*pressure)(const struct runtime_process *process, struct runtime_pressure pressure[RUNTIME_RESOURCE_COUNT]);
     const struct counters *(*counters)(const struct runtime_process *process); /* NULL: a program without them */
+    /* May be NULL: they are those of now. When they were taken, of CLOCK_MONOTONIC. */
+    int64_t (*counters_at_ns)(const struct runtime_process *process);
 
     /* For the next farmd, with the pid; written down by the farm. */
     uint64_t (*start_time)(const struct runtime_process *process); /* ticks since boot, as in /proc/PID/stat */
 };
 
-/* Processes in cgroups on this machine. */
+/* Processes in cgroups on this machine; containers of a Docker Engine, found through DOCKER_HOST; services of the Swarm
+ * that this Engine manages. */
 extern const struct runtime_ops runtime_process_ops;
+extern const struct runtime_ops runtime_docker_ops;
+extern const struct runtime_ops runtime_swarm_ops;
+const struct runtime_ops *runtime_of(enum runtime_kind kind);
+
+/* Whether the runtime of these settings can do what they ask for; -EINVAL. */
+int runtime_accepts(const struct settings *settings, struct error *err);
 
 /* Who listens on a TCP port, as port_holder of the table above, found out here and now: before the loop runs. */
 void runtime_port_holder(uint16_t port, char *out, size_t size);

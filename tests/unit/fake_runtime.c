@@ -507,6 +507,7 @@ static uint64_t fake_start_time(const struct runtime_process *process)
 
 const struct runtime_ops fake_runtime_ops = {
     .kind = "fake",
+    .tells_ready = true,
     .open = fake_open,
     .close = fake_close,
     .enforcement = fake_enforcement,

@@ -125,10 +125,18 @@ static void test_each_profile_is_described(void **state)
         assert_true(strlen(backoff_describe(profile)) > 10);
 }
 
+static void test_swarm(void **state)
+{
+    (void)state;
+    EXPECT(RESTART_PROFILE_SWARM, 50, 10, 0, 5000, 5000, 5000, 5000);
+    EXPECT(RESTART_PROFILE_SWARM, 3600000, 3600000, 99, 5000, 5000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_farm),
+        cmocka_unit_test(test_swarm),
         cmocka_unit_test(test_jitter_adds_up_to_a_quarter),
         cmocka_unit_test(test_kubernetes),
         cmocka_unit_test(test_docker),

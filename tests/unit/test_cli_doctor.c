@@ -1,6 +1,8 @@
 /* supervisor/cli/doctor: what is asked of the machine, and how findings are told. */
 #include "supervisor/cli/verbs.h"
+#include "supervisor/runtime/docker/doctor.h"
 #include "supervisor/runtime/process/doctor.h"
+#include "supervisor/runtime/swarm/doctor.h"
 
 #include "core/memory.h"
 #include "tests/unit/cli_capture.h"
@@ -31,6 +33,39 @@ size_t doctor_examine(const struct doctor_question *question, struct doctor_find
     if (!port_is_free)
         snprintf(findings[1].fix, sizeof(findings[1].fix), "stop it");
     return 2;
+}
+
+/* In the place of a look at the Engine. */
+size_t docker_doctor_examine(const struct doctor_question *question,
+                             struct doctor_finding findings[DOCTOR_FINDINGS_MAX])
+{
+    asked = *question;
+    findings[0] = (struct doctor_finding){.name = "engine", .ok = true, .text = "it answers"};
+    return 1;
+}
+
+/* In the place of a look at the Swarm. */
+size_t swarm_doctor_examine(const struct doctor_question *question, struct doctor_finding findings[DOCTOR_FINDINGS_MAX])
+{
+    asked = *question;
+    findings[0] = (struct doctor_finding){.name = "swarm", .ok = true, .text = "of two nodes"};
+    return 1;
+}
+
+static void asks_the_swarm_where_services_are_wanted(void **state)
+{
+    (void)state;
+    struct outcome outcome = cli_capture("doctor --runtime swarm");
+    assert_int_equal(outcome.code, CLI_DONE);
+    assert_non_null(strstr(outcome.out, "  ok  swarm        of two nodes\n"));
+}
+
+static void asks_the_engine_where_containers_are_wanted(void **state)
+{
+    (void)state;
+    struct outcome outcome = cli_capture("doctor --runtime docker");
+    assert_int_equal(outcome.code, CLI_DONE);
+    assert_non_null(strstr(outcome.out, "  ok  engine       it answers\n"));
 }
 
 static void tells_findings_and_fixes(void **state)
@@ -91,9 +126,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, settings_fixture_clear)
     const struct CMUnitTest tests[] = {
-        TEST(tells_findings_and_fixes),
-        TEST(is_content_when_all_is_well),
-        TEST(asks_about_this_farm),
+        TEST(tells_findings_and_fixes), TEST(is_content_when_all_is_well),
+        TEST(asks_about_this_farm),     TEST(asks_the_swarm_where_services_are_wanted),
+        TEST(asks_about_this_farm),     TEST(asks_the_engine_where_containers_are_wanted),
         TEST(needs_settings_in_order),
     };
     return cmocka_run_group_tests(tests, settings_fixture_enter, settings_fixture_leave);

@@ -209,15 +209,18 @@ static void may_send_again_in_the_callback(void **state)
 
 static void once_cleans_up_after_itself(void **state)
 {
+    const struct sockaddr_in origin = {
+        .sin_family = AF_INET, .sin_port = htons(origin_port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
     (void)state;
-    assert_non_null(http_client_once(&client_loop, origin_port, &client_get, client_record, NULL));
+    assert_non_null(http_client_once(&client_loop, &origin, &client_get, client_record, NULL));
     int fd = origin_accept();
     assert_non_null(strstr(origin_read_request(fd, 0), "Connection: close\r\n"));
     origin_answer(fd, OK_ANSWER);
     client_expect(HTTP_OK, 200, "ok");
     close(fd);
 
-    struct http_client *cancelled = http_client_once(&client_loop, origin_port, &client_get, client_record, NULL);
+    struct http_client *cancelled = http_client_once(&client_loop, &origin, &client_get, client_record, NULL);
     http_client_free(cancelled);
     assert_int_equal(uv_run(&client_loop, UV_RUN_DEFAULT), 0);
     assert_int_equal(client_seen.calls, 0);

@@ -148,6 +148,8 @@ static void what_a_farm_is_bound_to_must_be_the_same(void **state)
     assert_non_null(strstr(err.message, "the settings say api.port: 8101, the farm runs with api.port: 8100"));
     assert_true(check_bound("--port 8100 --state-dir /tmp/b", &err) < 0);
     assert_true(check_bound("--port 8100 --state-dir /tmp/a --enforce none", &err) < 0);
+    assert_true(check_bound("--port 8100 --state-dir /tmp/a --docker-image mine", &err) < 0);
+    assert_non_null(strstr(err.message, "docker.image: mine"));
 }
 
 static void what_an_older_farm_says_and_nobody_knows_is_fine(void **state)

@@ -37,13 +37,15 @@ static void refuses_wrong_shapes(void **state)
          "farm.yaml:4: groups[1].cout: unknown key; did you mean count?"},
         {"servers: {name: a}\n",
          "farm.yaml:1: servers.name: unknown key; allowed here: count, base_port, cpu, memory, cpu_reservation, "
-         "memory_reservation, pids, restart, restart_profile, start_timeout, stop_grace, command, user, access_log, "
+         "memory_reservation, pids, restart, restart_profile, start_timeout, stop_grace, command, image, user, "
+         "access_log, "
          "environment, labels, probes"},
         {"log:\n  colour: true\n", "farm.yaml:2: log.colour: unknown key; allowed here: level, format"},
         {"servers:\n  probes:\n    liveness:\n      retrys: 3\n",
          "farm.yaml:4: servers.probes.liveness.retrys: unknown key; did you mean retries?"},
         {"\"a\\tb\": 1\n",
-         "farm.yaml:1: a?b: unknown key; allowed here: api, dashboard, enforce, log, load, state_dir, runtime_dir, "
+         "farm.yaml:1: a?b: unknown key; allowed here: api, dashboard, runtime, docker, enforce, log, load, "
+         "state_dir, runtime_dir, "
          "servers, groups"},
         {"servers: 50\n", "farm.yaml:1: servers: must be keys and values, such as `key: value`"},
         {"# a farm\n\n- servers\n", "farm.yaml:3: must be keys and values, such as `key: value`"},
@@ -117,7 +119,7 @@ static void refuses_wrong_values(void **state)
          "farm.yaml:2: servers.restart: \"sometimes\" is not known; allowed always, on-failure or never"},
         {"servers:\n  restart_profile: k8s\n", "farm.yaml:2: servers.restart_profile: \"k8s\" is not known; allowed "
                                                "farm, kubernetes, docker, systemd, nomad, "
-                                               "supervisord or s6"},
+                                               "supervisord, s6 or swarm"},
         {"servers:\n  start_timeout: soon\n",
          "farm.yaml:2: servers.start_timeout: \"soon\" is not a duration; write 250ms, 3s or 5m"},
         {"servers:\n  stop_grace: 2h\n", "farm.yaml:2: servers.stop_grace: \"2h\" is out of range; allowed 0s to 1h"},

@@ -17,8 +17,8 @@ static int clear_environment(void **state)
 {
     (void)state;
     static const char *const names[] = {
-        "PORT",       "SERVER_PORT",     "SERVER_ID",      "SERVER_HOST",      "LOG_LEVEL",
-        "ACCESS_LOG", "ALLOWED_ORIGINS", "FARMD_READY_FD", "FARMD_COUNTERS_FD"};
+        "PORT",       "SERVER_PORT",     "SERVER_ID",      "SERVER_HOST",       "LOG_LEVEL",
+        "ACCESS_LOG", "ALLOWED_ORIGINS", "FARMD_READY_FD", "FARMD_COUNTERS_FD", "PUBLIC_PORT"};
     for (size_t i = 0; i < COUNT(names); i++)
         unsetenv(names[i]);
     return 0;
@@ -60,11 +60,13 @@ static void reads_the_environment(void **state)
     setenv("SERVER_ID", "server-12", 1);
     setenv("LOG_LEVEL", "warning", 1);
     setenv("ACCESS_LOG", "1", 1);
+    setenv("PUBLIC_PORT", "8012", 1);
     setenv("FARMD_READY_FD", "5", 1);
     setenv("FARMD_COUNTERS_FD", "", 1);
     setenv("ALLOWED_ORIGINS", "https://a.example, http://b.example:*", 1);
     assert_int_equal(parse(&options, &err, NULL, NULL, NULL), 0);
     assert_int_equal(options.port, 9001);
+    assert_int_equal(options.public_port, 8012);
     assert_string_equal(options.server_id, "server-12");
     assert_int_equal(options.log_level, LOG_LEVEL_WARNING);
     assert_true(options.access_log);

@@ -226,6 +226,16 @@ static void ports(struct list *list, const struct doctor_question *question)
     }
 }
 
+size_t doctor_examine_farmd(const struct doctor_question *question, struct doctor_finding findings[DOCTOR_FINDINGS_MAX],
+                            size_t count)
+{
+    struct list list = {findings, count};
+    descriptors(&list, question->servers);
+    worker(&list);
+    ports(&list, question);
+    return list.count;
+}
+
 size_t doctor_examine(const struct doctor_question *question, struct doctor_finding findings[DOCTOR_FINDINGS_MAX])
 {
     struct list list = {findings, 0};

@@ -36,4 +36,8 @@ struct doctor_question {
 /* Returns how many findings there are. */
 size_t doctor_examine(const struct doctor_question *question, struct doctor_finding findings[DOCTOR_FINDINGS_MAX]);
 
+/* Of these only what concerns farmd itself, whatever runs the servers; appended to `count` that are there. */
+size_t doctor_examine_farmd(const struct doctor_question *question, struct doctor_finding findings[DOCTOR_FINDINGS_MAX],
+                            size_t count);
+
 #endif

@@ -203,6 +203,7 @@ static uint64_t start_time(const struct runtime_process *process)
 
 const struct runtime_ops runtime_process_ops = {
     .kind = "process",
+    .tells_ready = true,
     .open = open_runtime,
     .close = close_runtime,
     .enforcement = enforcement,

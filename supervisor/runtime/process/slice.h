@@ -29,7 +29,7 @@ enum leaf_stat {
 
 enum reserved { RESERVED_CPU, RESERVED_MEMORY, RESERVED_COUNT };
 
-#define LEAF_NAME_MAX 64
+#define LEAF_NAME_MAX 96 /* a container's is 64 digits, or has words around them */
 #define SLICE_WARNING_MAX 768
 
 struct slice;

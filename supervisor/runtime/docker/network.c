@@ -1,0 +1,87 @@
+/*
+ * The network in which servers know each other by name.
+ */
+#include "supervisor/runtime/docker/docker.h"
+
+#include "core/json.h"
+#include "core/memory.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static int look(const struct runtime *runtime, const char *path, cJSON **json, struct error *err)
+{
+    const struct engine_call call = {.method = "GET", .path = path};
+    return engine_ask(&runtime->address, &call, json, err);
+}
+
+static int make_network(const struct runtime *runtime, struct error *err)
+{
+    struct buffer body = BUFFER_EMPTY;
+    struct json_writer w = json_writer_to(&body);
+
+    json_begin_object(&w);
+    json_member_string(&w, "Name", CONTAINER_NETWORK);
+    json_member_bool(&w, "CheckDuplicate", true);
+    json_key(&w, "Labels");
+    json_begin_object(&w);
+    json_member_string(&w, CONTAINER_LABEL_INSTANCE, runtime->instance);
+    json_end_object(&w);
+    json_end_object(&w);
+    const struct engine_call call = {
+        .method = "POST", .path = "/networks/create", .body = body.data, .body_length = body.length};
+    int code = engine_ask(&runtime->address, &call, NULL, err);
+    buffer_done(&body);
+    return code;
+}
+
+/* One that no farmd has made stays when the farm ends. */
+static void note_network(struct runtime *runtime, const cJSON *json)
+{
+    const cJSON *id = cJSON_GetObjectItemCaseSensitive(json, "Id");
+    const cJSON *owner =
+        cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(json, "Labels"), CONTAINER_LABEL_INSTANCE);
+
+    if (cJSON_IsString(id) && cJSON_IsString(owner))
+        snprintf(runtime->network_id, sizeof(runtime->network_id), "%s", id->valuestring);
+}
+
+int network_ensure(struct runtime *runtime, struct error *err)
+{
+    static const char path[] = "/networks/" CONTAINER_NETWORK;
+    cJSON *json = NULL;
+    int code = look(runtime, path, &json, err);
+
+    if (code == -ENOENT) {
+        code = make_network(runtime, err);
+        if (code == 0)
+            code = look(runtime, path, &json, err);
+    }
+    if (code == 0)
+        note_network(runtime, json);
+    cJSON_Delete(json);
+    return code;
+}
+
+/* Those that stand still need it too, and the Engine would not say so: another farm's, or a person's. */
+static bool is_network_used(const struct runtime *runtime)
+{
+    cleanup_free char *path =
+        xasprintf("/containers/json?all=1&filters=%%7B%%22network%%22%%3A%%5B%%22%s%%22%%5D%%7D", runtime->network_id);
+    cJSON *list = NULL;
+    bool used = look(runtime, path, &list, NULL) < 0 || cJSON_GetArraySize(list) > 0;
+
+    cJSON_Delete(list);
+    return used;
+}
+
+void network_remove(const struct runtime *runtime)
+{
+    cleanup_free char *path = xasprintf("/networks/%s", runtime->network_id);
+    const struct engine_call call = {.method = "DELETE", .path = path};
+
+    if (*runtime->network_id && !is_network_used(runtime))
+        engine_ask(&runtime->address, &call, NULL, NULL);
+}

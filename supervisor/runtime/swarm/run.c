@@ -1,0 +1,442 @@
+/*
+ * The life of one run: a task of the server's service is waited for, watched, and asked how it ended. Everything that is
+ * known of tasks comes from the listings of watch.c.
+ */
+#include "supervisor/runtime/swarm/swarm.h"
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/memory.h"
+#include "supervisor/runtime/process/port.h"
+#include "supervisor/runtime/process/procfs.h"
+#include "supervisor/runtime/process/slice_watch.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define STUCK_LISTINGS 4 /* in a row in which no node would have it: then that is told */
+#define ALONE_LISTINGS 2 /* in a row without another task: then Swarm makes none */
+
+const struct node_state *swarm_node(const struct runtime *runtime, const char *id)
+{
+    for (size_t i = 0; i < runtime->node_count; i++) {
+        if (strcmp(runtime->nodes[i].id, id) == 0)
+            return &runtime->nodes[i];
+    }
+    return NULL;
+}
+
+static bool is_here(const struct runtime_process *run)
+{
+    return strcmp(run->task.node, run->runtime->self) == 0;
+}
+
+/* What is open for a task that runs. The port is free afterwards: the next task may come to this node. */
+static void let_go(struct runtime_process *run)
+{
+    swarm_figures_end(run);
+    relay_close(steal(&run->relay));
+    engine_stream_free(steal(&run->log));
+    log_frames_free(steal(&run->frames));
+    watched_leaf_free(steal(&run->leaf));
+}
+
+void swarm_run_free(struct runtime_process *run)
+{
+    let_go(run);
+    if (run->service && run->service->run == run)
+        run->service->run = NULL;
+    free(run->log_path);
+    free(run);
+}
+
+/* --- calls --- */
+
+struct run_call {
+    struct runtime_process *run;
+    void (*done)(struct runtime_process *run, const struct engine_answer *answer);
+};
+
+static void on_answer(void *data, const struct engine_answer *answer)
+{
+    struct run_call *call = data;
+    struct runtime_process *run = call->run;
+
+    run->asking = false;
+    if (run->told)
+        swarm_run_free(run);
+    else
+        call->done(run, answer);
+    free(call);
+}
+
+static void ask(struct runtime_process *run, const char *path,
+                void (*done)(struct runtime_process *run, const struct engine_answer *answer))
+{
+    struct run_call *call = xmalloc(sizeof(*call));
+    const struct engine_call what = {.method = "GET", .path = path, .done = on_answer, .data = call};
+
+    *call = (struct run_call){run, done};
+    run->asking = true;
+    engine_send(run->runtime->engine, &what);
+}
+
+/* --- the end --- */
+
+/* The owner may start the server anew from within. */
+static void tell_end(struct runtime_process *run, const struct runtime_exit *exit)
+{
+    struct runtime *runtime = run->runtime;
+
+    run->told = true;
+    LIST_REMOVE(run, link);
+    let_go(run);
+    run->service->run = NULL;
+    run->service = NULL; /* a server that leaves the farm with this takes it along */
+    runtime->events.on_exit(run->owner, exit);
+    if (!run->asking)
+        swarm_run_free(run);
+}
+
+static bool has_successor(const struct runtime_process *run)
+{
+    const struct task_state *live = &run->service->live;
+    return live->id[0] != '\0' && strcmp(live->id, run->task.id) != 0;
+}
+
+/* Swarm counts the delay from when it made the next task, which it does at once. */
+static int64_t delay_left_ms(const struct runtime_process *run)
+{
+    const struct task_state *next = &run->service->live;
+    int64_t made_us = engine_time_ns(next->created_at) / (NS_PER_SECOND / US_PER_SECOND);
+    int64_t left_ms = service_delay_ms(run->service->spec) - (clock_realtime_us() - made_us) / (US_PER_SECOND / 1000);
+
+    return strcmp(next->desired, "ready") == 0 && left_ms > 0 ? left_ms : 0;
+}
+
+static void ended(struct runtime_process *run, struct runtime_exit *exit)
+{
+    if (run->stopping) { /* that came from the farm */
+        exit->follow_up = RUNTIME_FOLLOW_POLICY;
+    } else if (has_successor(run)) {
+        exit->follow_up = RUNTIME_RESTARTS_IT;
+        exit->restart_in_ms = delay_left_ms(run);
+    } else {
+        exit->follow_up = RUNTIME_LEAVES_IT;
+    }
+    tell_end(run, exit);
+}
+
+void swarm_run_failed(struct runtime_process *run, const char *reason)
+{
+    struct runtime_exit exit = {.kind = RUNTIME_EXIT_CODE, .exit_code = 127, .not_started = true};
+
+    if (run->state != RUN_WAITING) {
+        log_warning("%s: %s", run->name, reason);
+        return;
+    }
+    snprintf(exit.detail, sizeof(exit.detail), "%s", reason);
+    tell_end(run, &exit);
+}
+
+static void on_container(struct runtime_process *run, const struct engine_answer *answer)
+{
+    const cJSON *state = cJSON_GetObjectItemCaseSensitive(answer->json, "State");
+    struct runtime_exit exit;
+
+    task_exit(&run->task, &exit);
+    exit.oom_killed = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(state, "OOMKilled"));
+    ended(run, &exit);
+}
+
+/* An OOM kill looks like any SIGKILL to Swarm; the Engine that ran it knows better, and only this one can be asked. */
+static void task_over(struct runtime_process *run)
+{
+    struct runtime_exit exit;
+
+    task_exit(&run->task, &exit);
+    if (exit.kind == RUNTIME_EXIT_SIGNAL && exit.signal == SIGKILL && is_here(run) && run->task.container[0]) {
+        cleanup_free char *path = xasprintf("/containers/%s/json", run->task.container);
+        ask(run, path, on_container);
+        return;
+    }
+    ended(run, &exit);
+}
+
+static void task_vanished(struct runtime_process *run, const char *why)
+{
+    struct runtime_exit exit = {.kind = RUNTIME_EXIT_UNKNOWN};
+
+    snprintf(exit.detail, sizeof(exit.detail), "%s", why);
+    ended(run, &exit);
+}
+
+static void on_asked(struct runtime_process *run, const struct engine_answer *answer)
+{
+    struct task_state now;
+    struct error err;
+    char why[128];
+
+    if (answer->code < 0 && answer->status != 404)
+        return; /* the next listing asks again */
+    if (!run->stopping && !has_successor(run) && run->alone++ < ALONE_LISTINGS)
+        return;
+    if (answer->status == 404 || task_parse(answer->json, &now, &err) < 0) {
+        task_vanished(run, "");
+        return;
+    }
+    const struct node_state *node = swarm_node(run->runtime, now.node);
+    run->task = now;
+    if (task_is_over(&now)) {
+        task_over(run);
+    } else if (node && node->down) {
+        snprintf(why, sizeof(why), "node %s is down", node->name);
+        task_vanished(run, why);
+    }
+}
+
+static void ask_how_it_ended(struct runtime_process *run)
+{
+    cleanup_free char *path = xasprintf("/tasks/%s", run->task.id);
+
+    if (run->state == RUN_RUNNING && run->leaf)
+        swarm_sample(run, &run->last_sample);
+    if (run->state != RUN_ENDING)
+        let_go(run);
+    run->state = RUN_ENDING;
+    if (!run->asking)
+        ask(run, path, on_asked);
+}
+
+/* --- while it runs --- */
+
+static void on_log_piece(void *data, const char *piece, size_t length)
+{
+    struct runtime_process *run = data;
+    log_frames_feed(run->frames, piece, length);
+}
+
+static void on_log_end(void *data, int status, const char *why)
+{
+    struct runtime_process *run = data;
+
+    (void)status;
+    (void)why;
+    engine_stream_free(steal(&run->log));
+}
+
+static void follow_log(struct runtime_process *run, int64_t since_ns)
+{
+    static const struct engine_stream_calls calls = {on_log_piece, on_log_end};
+    cleanup_free char *path = xasprintf("/tasks/%s/logs?follow=1&stdout=1&stderr=1&since=%lld.%09lld", run->task.id,
+                                        (long long)(since_ns / NS_PER_SECOND), (long long)(since_ns % NS_PER_SECOND));
+
+    run->frames = log_frames_open(run->log_path);
+    run->log = engine_stream_open(run->runtime->loop, &run->runtime->address, path, &calls, run);
+}
+
+static void open_way(struct runtime_process *run)
+{
+    const struct node_state *node = swarm_node(run->runtime, run->task.node);
+    struct error err;
+
+    if (is_here(run)) {
+        if (watched_leaf_open(run->task.pid, run->task.container, &run->leaf, &err) < 0)
+            log_debug("%s has no statistics: %s", run->name, err.message);
+        else
+            service_limits(run->service->spec, &run->leaf->asked);
+    } else if (node && relay_open(run->runtime->loop, node->address, run->port, &run->relay, &err) < 0) {
+        log_warning("%s runs on %s and cannot be reached from here: %s", run->name, node->name, err.message);
+    }
+}
+
+static void begin_running(struct runtime_process *run, int64_t log_since_ns)
+{
+    run->state = RUN_RUNNING;
+    run->started_ns = engine_time_ns(run->task.changed_at);
+    open_way(run);
+    follow_log(run, log_since_ns);
+}
+
+/* The first word on why no node has taken it, as often as Swarm says so. */
+static void look_whether_stuck(struct runtime_process *run)
+{
+    struct runtime_exit exit = {
+        .kind = RUNTIME_EXIT_CODE, .exit_code = 127, .not_started = true, .follow_up = RUNTIME_RESTARTS_IT};
+
+    if (strcmp(run->task.state, "pending") != 0 || run->task.error[0] == '\0') {
+        run->stuck = 0;
+    } else if (++run->stuck >= STUCK_LISTINGS) {
+        snprintf(exit.detail, sizeof(exit.detail), "%s", run->task.error);
+        exit.restart_in_ms = service_delay_ms(run->service->spec);
+        if (exit.restart_in_ms == 0)
+            exit.restart_in_ms = 1000;
+        tell_end(run, &exit);
+    }
+}
+
+static void listed_while_waiting(struct runtime_process *run)
+{
+    const struct task_state *live = &run->service->live;
+
+    if (run->task.id[0] == '\0') {
+        if (live->id[0] != '\0' && strcmp(live->id, run->not_task) != 0)
+            run->task = *live;
+        else if (run->stopping && !run->service->submitting)
+            task_vanished(run, "");
+    } else if (strcmp(live->id, run->task.id) == 0) {
+        run->task = *live;
+        if (strcmp(live->state, "running") == 0 && (live->pid > 0 || !is_here(run))) {
+            begin_running(run, engine_time_ns(live->created_at));
+            if (!run->adopted)
+                run->runtime->events.on_begun(run->owner);
+        } else {
+            look_whether_stuck(run);
+        }
+    } else {
+        ask_how_it_ended(run);
+    }
+}
+
+void swarm_run_listed(struct runtime_process *run)
+{
+    const struct task_state *live = &run->service->live;
+
+    switch (run->state) {
+    case RUN_WAITING:
+        listed_while_waiting(run);
+        break;
+    case RUN_RUNNING:
+        if (strcmp(live->id, run->task.id) != 0 || task_is_over(live))
+            ask_how_it_ended(run);
+        break;
+    case RUN_ENDING:
+        ask_how_it_ended(run);
+        break;
+    }
+}
+
+/* --- the beginning --- */
+
+static struct runtime_process *run_new(struct swarm_service *service, const char *name, uint16_t port,
+                                       const char *log_path, void *owner)
+{
+    struct runtime *runtime = service->runtime;
+    struct runtime_process *run = xcalloc(1, sizeof(*run));
+
+    run->runtime = runtime;
+    run->service = service;
+    run->owner = owner;
+    run->port = port;
+    run->log_path = xstrdup(log_path);
+    snprintf(run->name, sizeof(run->name), "%s", name);
+    service->run = run;
+    LIST_INSERT_HEAD(&runtime->runs, run, link);
+    return run;
+}
+
+/* Swarm has made, or is about to make, a task just as it is wanted. */
+static bool goes_on(const struct swarm_service *service, const cJSON *wanted, const struct limits *limits)
+{
+    struct limits has;
+
+    service_limits(service->spec, &has);
+    return service->live.id[0] != '\0' && service_replicas(service->spec) == 1 && limits_equal(&has, limits) &&
+           service_noted_hash(service->spec) == service_noted_hash(wanted);
+}
+
+/* Takes the place of the old specification; its forced updates go on being counted, as a smaller number is no update. */
+static void renew(struct swarm_service *service, cJSON *wanted)
+{
+    service_force_after(wanted, service->spec);
+    cJSON_Delete(service->spec);
+    service->spec = wanted;
+}
+
+int swarm_start(struct runtime *runtime, const struct runtime_spec *spec, void *owner, struct runtime_process **process,
+                struct error *err)
+{
+    struct swarm_service *service = swarm_service_of(runtime, spec->id);
+    struct swarm_policy policy;
+    int code = swarm_policy_of(spec->restart, spec->restart_profile, &policy, err);
+
+    if (code < 0)
+        return code;
+    if (!swarm_watch_is_live(runtime->watch))
+        return error_set(err, ENOTCONN, "the Docker Engine at %s does not answer", runtime->address.socket);
+    cJSON *wanted = service_compose(spec, &policy, runtime->instance, spec->image ? spec->image : runtime->image.name);
+    bool attach = service && goes_on(service, wanted, &spec->limits);
+    if (!attach && (code = port_check(spec->port, err)) < 0) {
+        cJSON_Delete(wanted);
+        return code;
+    }
+    if (!service)
+        service = swarm_service_new(runtime, spec->id, wanted);
+    else if (attach)
+        cJSON_Delete(wanted);
+    else
+        renew(service, wanted);
+    struct runtime_process *run = run_new(service, spec->name, spec->port, spec->log_path, owner);
+    if (!attach) {
+        snprintf(run->not_task, sizeof(run->not_task), "%s", service->live.id);
+        swarm_submit(service);
+    }
+    swarm_watch_soon(runtime->watch);
+    *process = run;
+    return 0;
+}
+
+/* --- of an earlier farmd --- */
+
+/* What it wrote since the log was last written to. */
+static int64_t log_end_ns(const char *path, int64_t fallback_ns)
+{
+    struct stat status;
+
+    if (stat(path, &status) < 0)
+        return fallback_ns;
+    int64_t at_ns = (int64_t)status.st_mtim.tv_sec * NS_PER_SECOND + status.st_mtim.tv_nsec + 1;
+    return at_ns > fallback_ns ? at_ns : fallback_ns;
+}
+
+static struct swarm_service *find_by_name(struct runtime *runtime, const char *name)
+{
+    struct swarm_service *service;
+
+    LIST_FOREACH(service, &runtime->services, link)
+    {
+        const cJSON *own = cJSON_GetObjectItemCaseSensitive(service->spec, "Name");
+        if (cJSON_IsString(own) && strcmp(own->valuestring, name) == 0)
+            return service;
+    }
+    return NULL;
+}
+
+int swarm_adopt(struct runtime *runtime, const struct runtime_adoption *adoption, void *owner,
+                struct runtime_adopted *adopted, struct runtime_process **process, struct error *err)
+{
+    const struct runtime_leftover *leftover = &adoption->leftover;
+    struct swarm_service *service = find_by_name(runtime, leftover->name);
+
+    *adopted = (struct runtime_adopted){.stopped = service && service_replicas(service->spec) == 0};
+    if (!service || adopted->stopped || service->live.id[0] == '\0')
+        return error_set(err, ESRCH, "no task of %s runs", leftover->name);
+    struct runtime_process *run =
+        run_new(service, leftover->name, service_published_port(service->spec), leftover->log_path, owner);
+    run->task = service->live;
+    run->adopted = true;
+    if (strcmp(run->task.state, "running") == 0)
+        begin_running(run, log_end_ns(run->log_path, engine_time_ns(run->task.changed_at)));
+    adopted->starting = run->state != RUN_RUNNING;
+    adopted->started_at_us = run->started_ns / (NS_PER_SECOND / US_PER_SECOND);
+    adopted->fingerprint = service_fingerprint(service->spec);
+    adopted->port = run->port;
+    service_limits(service->spec, &adopted->limits);
+    *process = run;
+    return 0;
+}

@@ -1,0 +1,530 @@
+"""A Docker Engine for tests: its API over a Unix socket, with farm-workers as plain processes for containers.
+
+It keeps what farmd relies on (names, labels, states, events, logs in frames, limits on memory), speaks as 1.41 or 1.44 does,
+and misbehaves when told to.
+"""
+
+import contextlib
+import datetime
+import http.server
+import json
+import os
+import queue
+import re
+import secrets
+import signal
+import socketserver
+import struct
+import subprocess
+import threading
+import time
+import urllib.parse
+
+import farmlib
+
+SIGNALS = {name[3:]: int(getattr(signal, name)) for name in dir(signal) if name.startswith("SIG") and name[3] != "_"}
+
+
+def now_ns():
+    return time.time_ns()
+
+
+def stamp(ns):
+    seconds, rest = divmod(ns, 10**9)
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S") + f".{rest:09d}Z"
+
+
+class Problem(Exception):
+    def __init__(self, status, message):
+        super().__init__(message)
+        self.status, self.message = status, message
+
+
+class Container:
+    def __init__(self, engine, name, body):
+        self.engine, self.name, self.body = engine, name, body
+        self.id = secrets.token_hex(32)
+        self.host = dict(body.get("HostConfig") or {})
+        self.process = None
+        self.status, self.exit_code, self.oom_killed, self.started_ns = "created", 0, False, 0
+        self.lines = []  # (ns, bytes)
+        self.written = threading.Condition()
+
+    # --- its process ---
+
+    @property
+    def running(self):
+        return self.status in ("running", "paused")
+
+    @property
+    def port(self):
+        bindings = self.host.get("PortBindings") or {}
+        return int(next(iter(bindings.values()))[0]["HostPort"]) if bindings else 0
+
+    @property
+    def address(self):
+        return self.engine.network and f"{self.engine.network}{10 + int(self.body['Labels']['farmd.server'])}"
+
+    def start(self):
+        if self.port and not self.address and not farmlib.port_is_free(self.port):
+            raise Problem(500, f"driver failed programming external connectivity on endpoint {self.name}: "
+                               f"Bind for 127.0.0.1:{self.port} failed: port is already allocated")
+        env = dict(entry.partition("=")[::2] for entry in self.body.get("Env") or [])
+        port = "8000" if self.address else str(self.port)
+        env.update(PORT=port, SERVER_PORT=port, SERVER_HOST=self.address or "127.0.0.1")
+        program = self.body.get("Cmd") or [farmlib.FARM_WORKER]
+        try:
+            self.process = subprocess.Popen(program, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                            stderr=subprocess.STDOUT, start_new_session=True)
+        except OSError as error:
+            self.exit_code = 127
+            raise Problem(400, f'OCI runtime create failed: exec: "{program[0]}": {error.strerror}') from error
+        self.status, self.started_ns, self.oom_killed, self.exit_code = "running", now_ns(), False, 0
+        self.ending = threading.Event()
+        for task in (self._read, self._guard_memory):
+            threading.Thread(target=task, args=(self.process,), daemon=True).start()
+        self.engine.tell("start", self)
+
+    def _read(self, process):
+        for line in process.stdout:
+            with self.written:
+                self.lines.append((now_ns(), line))
+                self.written.notify_all()
+        code = process.wait()
+        process.stdout.close()
+        with self.engine.lock:
+            self.status = self.status if self.status == "removing" else "exited"
+            self.exit_code = 128 - code if code < 0 else code
+            self.ending.set()
+            with self.written:
+                self.written.notify_all()
+            self.engine.tell("die", self, exitCode=str(self.exit_code))
+
+    def _guard_memory(self, process):
+        while not self.ending.wait(0.02):
+            with contextlib.suppress(OSError, AttributeError):
+                if farmlib.process_kb(process.pid, "VmRSS") * 1024 > self.host.get("Memory", 0) > 0:
+                    self.oom_killed = True
+                    self.engine.tell("oom", self)
+                    process.kill()
+
+    def send(self, number):
+        if not self.running:
+            raise Problem(409, f"Cannot kill container: {self.name}: Container {self.id} is not running")
+        self.engine.tell("kill", self, signal=str(number))
+        if number == signal.SIGKILL or self.status != "paused":
+            os.kill(self.process.pid, number)
+
+    def freeze(self, frozen):
+        if not self.running or (self.status == "paused") == frozen:
+            raise Problem(409, f"Container {self.id} is {'already' if frozen else 'not'} paused")
+        os.kill(self.process.pid, signal.SIGSTOP if frozen else signal.SIGCONT)
+        self.status = "paused" if frozen else "running"
+        self.engine.tell("pause" if frozen else "unpause", self)
+
+    def describe(self):
+        return {
+            "Id": self.id, "Name": "/" + self.name,
+            "State": {
+                "Status": self.status, "Running": self.running, "Paused": self.status == "paused",
+                "OOMKilled": self.oom_killed, "Dead": False, "Error": "", "ExitCode": self.exit_code,
+                "Pid": self.process.pid if self.running else 0, "StartedAt": stamp(self.started_ns),
+            },
+            "Config": {"Image": self.body.get("Image", ""), "Labels": self.body.get("Labels") or {}},
+            "HostConfig": self.host,
+            "NetworkSettings": {"Networks": {"server-network": {"IPAddress": self.running and self.address or ""}}},
+        }
+
+    def summary(self):
+        return {"Id": self.id, "Names": ["/" + self.name], "Image": self.body.get("Image", ""), "State": self.status,
+                "Labels": self.body.get("Labels") or {}}
+
+
+class Engine:
+    """Up between start() and stop(). Containers live on while it is down; `keep` says whether they do across a restart."""
+
+    def __init__(self, directory, version="1.41"):
+        self.socket = str(directory / "engine.sock")
+        self.version = version
+        self.lock = threading.RLock()
+        self.containers, self.images, self.networks = {}, {}, {}
+        self.events, self.followers, self.connections = [], [], set()
+        self.requests = []  # (method, path without version and query)
+        self.split = False  # every byte of an answer by itself
+        self.network = None  # "127.83.7.": containers have addresses of their own there, and publish nothing
+        self.faults = []  # (method, regular expression of the path, what to do, how often)
+        self.server = None
+
+    @property
+    def host(self):
+        return f"unix://{self.socket}"
+
+    # --- its life ---
+
+    def start(self):
+        engine = self
+
+        class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+            daemon_threads = True
+            request_queue_size = 256
+
+        class Handler(EngineHandler):
+            pass
+
+        Handler.engine = engine
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.socket)
+        self.server = Server(self.socket, Handler)
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        return self
+
+    def stop(self):
+        """As kill -9 of it: connections break, containers don't."""
+        if not self.server:
+            return
+        self.server.shutdown()
+        self.server.server_close()
+        os.unlink(self.socket)
+        self.server = None
+        with self.lock:
+            for follower in self.followers:
+                follower.put(None)
+            self.followers = []
+            for connection in list(self.connections):
+                with contextlib.suppress(OSError):
+                    connection.shutdown(2)
+
+    def clean(self):
+        self.stop()
+        for container in self.containers.values():
+            if container.process and container.process.poll() is None:
+                os.kill(container.process.pid, signal.SIGCONT)
+                container.process.kill()
+
+    # --- what tests do ---
+
+    def misbehave(self, method, path, what, times=1):
+        """`what`: a status to answer with, "stall", "cut" (half an answer) or "drop" (none)."""
+        self.faults.append([method, path, what, times])
+
+    def by_name(self, name):
+        return next((c for c in self.containers.values() if c.name == name), None)
+
+    def command(self, *words):
+        """As the docker program would do it."""
+        verb, name = words[0], words[-1]
+        container = self.by_name(name)
+        if verb == "stop":
+            container.send(signal.SIGTERM)
+            container.ending.wait(farmlib.DEADLINE)
+        elif verb == "kill":
+            container.send(signal.SIGKILL)
+            container.ending.wait(farmlib.DEADLINE)
+        elif verb == "start":
+            container.start()
+        elif verb in ("pause", "unpause"):
+            container.freeze(verb == "pause")
+        elif verb == "rm":
+            with self.lock:
+                self.remove(container)
+        elif verb == "rename":
+            container = self.by_name(words[1])
+            container.name = words[2]
+            self.tell("rename", container)
+        elif verb == "update":
+            container.host["NanoCpus"] = int(float(words[2]) * 1e9)
+            self.tell("update", container)
+        elif verb == "create":  # create NAME IMAGE: somebody else's
+            self.add(words[1], {"Image": words[2]})
+        else:
+            raise ValueError(verb)
+
+    # --- what it does ---
+
+    def tell(self, action, container, **attributes):
+        with self.lock:
+            at = now_ns()
+            event = {
+                "Type": "container", "Action": action, "status": action, "id": container.id, "time": at // 10**9,
+                "timeNano": at,
+                "Actor": {"ID": container.id, "Attributes": {"name": container.name, **attributes,
+                                                             **(container.body.get("Labels") or {})}},
+            }
+            self.events.append(event)
+            for follower in self.followers:
+                follower.put(event)
+
+    def find(self, key):
+        container = self.containers.get(key) or self.by_name(key)
+        if not container:
+            raise Problem(404, f"No such container: {key}")
+        return container
+
+    def add(self, name, body):
+        if self.by_name(name):
+            raise Problem(409, f'Conflict. The container name "/{name}" is already in use by container '
+                               f'"{self.by_name(name).id}". You have to remove (or rename) that container')
+        container = Container(self, name, body)
+        self.containers[container.id] = container
+        self.tell("create", container)
+        return container
+
+    def remove(self, container):
+        if container.running:
+            container.status, was = "removing", container.process
+            self.tell("kill", container, signal="9")
+            os.kill(was.pid, signal.SIGKILL)
+            self.lock.release()
+            try:
+                container.ending.wait(farmlib.DEADLINE)
+            finally:
+                self.lock.acquire()
+        self.containers.pop(container.id, None)
+        self.tell("destroy", container)
+
+
+class EngineHandler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    engine = None
+
+    def setup(self):
+        super().setup()
+        self.engine.connections.add(self.connection)
+
+    def finish(self):
+        self.engine.connections.discard(self.connection)
+        with contextlib.suppress(OSError):
+            super().finish()
+
+    def handle(self):
+        with contextlib.suppress(OSError):  # the other side has gone
+            super().handle()
+
+    def address_string(self):
+        return "unix"
+
+    def log_message(self, *args):
+        pass
+
+    # --- writing ---
+
+    def put(self, data):
+        pieces = [data[i:i + 1] for i in range(len(data))] if self.engine.split else [data]
+        for piece in pieces:
+            self.wfile.write(piece)
+            self.wfile.flush()
+
+    def chunk(self, data):
+        self.put(b"%x\r\n%s\r\n" % (len(data), data))
+
+    def head(self, status, headers):
+        lines = [f"HTTP/1.1 {status} X", f"Api-Version: {self.engine.version}",
+                 *(f"{k}: {v}" for k, v in headers.items()), "", ""]
+        self.put("\r\n".join(lines).encode())
+
+    def answer(self, status, value=None, cut=False):
+        data = b"" if value is None else json.dumps(value).encode()
+        if status in (204, 304):
+            self.head(status, {})
+            return
+        self.head(status, {"Content-Type": "application/json", "Content-Length": len(data)})
+        self.put(data[:len(data) // 2] if cut else data)
+        if cut:
+            self.close_connection = True
+            self.connection.shutdown(2)
+
+    def begin_stream(self):
+        self.head(200, {"Content-Type": "application/octet-stream", "Transfer-Encoding": "chunked"})
+
+    # --- requests ---
+
+    def handle_one(self):
+        url = urllib.parse.urlsplit(self.path)
+        path = re.sub(r"^/v[0-9.]+", "", url.path)
+        query = dict(urllib.parse.parse_qsl(url.query))
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.engine.requests.append((self.command, path))
+        cut = False
+        for fault in self.engine.faults:
+            if fault[3] > 0 and fault[0] == self.command and re.fullmatch(fault[1], path):
+                fault[3] -= 1
+                if fault[2] == "stall":
+                    time.sleep(farmlib.DEADLINE)
+                if fault[2] in ("drop", "stall"):
+                    self.close_connection = True
+                    return
+                if fault[2] != "cut":
+                    self.answer(fault[2], {"message": "the fake is told to fail"})
+                    return
+                cut = True
+        try:
+            for method, pattern, function in ROUTES:
+                match = method == self.command and re.fullmatch(pattern, path)
+                if match:
+                    function(self, query, body, *match.groups(), **({"cut": True} if cut else {}))
+                    return
+            raise Problem(404, "page not found")
+        except Problem as problem:
+            self.answer(problem.status, {"message": problem.message})
+
+    do_GET = do_POST = do_DELETE = handle_one
+
+    def version(self, query, body):
+        least = "1.12" if self.engine.version == "1.41" else "1.24"
+        self.answer(200, {"ApiVersion": self.engine.version, "MinAPIVersion": least, "Version": "fake"})
+
+    def ping(self, query, body):
+        self.answer(200, "OK")
+
+    def info(self, query, body):
+        self.answer(200, {"CgroupVersion": "1", "CpuCfsQuota": True, "MemoryLimit": True, "PidsLimit": True})
+
+    def image(self, query, body, name):
+        if name not in self.engine.images:
+            raise Problem(404, f"No such image: {name}")
+        self.answer(200, {"Id": name})
+
+    def import_image(self, query, body):
+        assert body[257:262] == b"ustar"
+        self.engine.images[f"{query['repo']}:{query['tag']}"] = len(body)
+        self.answer(200, {"status": "sha256:0"})
+
+    def network(self, query, body, name):
+        found = [n for n in self.engine.networks.values() if name in (n["Name"], n["Id"])]
+        if not found:
+            raise Problem(404, f"network {name} not found")
+        self.answer(200, found[0])
+
+    def make_network(self, query, body):
+        wanted = json.loads(body)
+        network = {"Id": secrets.token_hex(32), "Name": wanted["Name"], "Labels": wanted.get("Labels") or {}}
+        self.engine.networks[network["Id"]] = network
+        self.answer(201, {"Id": network["Id"]})
+
+    def remove_network(self, query, body, name):
+        if not self.engine.networks.pop(name, None):
+            raise Problem(404, f"network {name} not found")
+        self.answer(204)
+
+    def list(self, query, body, cut=False):
+        filters = json.loads(query.get("filters") or "{}")
+        with self.engine.lock:
+            found = [c for c in self.engine.containers.values() if query.get("all") or c.running]
+        for label in filters.get("label") or []:
+            key, _, value = label.partition("=")
+            found = [c for c in found if (c.body.get("Labels") or {}).get(key) == value]
+        for port in filters.get("publish") or []:
+            found = [c for c in found if c.port == int(port.split("/")[0])]
+        if "network" in filters:
+            found = [c for c in found if c.host.get("NetworkMode") == "server-network"]
+        self.answer(200, [c.summary() for c in found], cut)
+
+    def create(self, query, body, cut=False):
+        with self.engine.lock:
+            wanted = json.loads(body)
+            if wanted["Image"] not in self.engine.images:
+                raise Problem(404, f"No such image: {wanted['Image']}")
+            container = self.engine.add(query["name"], wanted)
+        self.answer(201, {"Id": container.id, "Warnings": []}, cut)
+
+    def inspect(self, query, body, key, cut=False):
+        with self.engine.lock:
+            container = self.engine.find(key).describe()
+        self.answer(200, container, cut)
+
+    def act(self, query, body, key, verb, cut=False):
+        with self.engine.lock:
+            container = self.engine.find(key)
+            if verb == "start" and container.running:
+                self.answer(304)
+                return
+            if verb == "start":
+                container.start()
+            elif verb == "kill":
+                name = query.get("signal", "KILL")
+                container.send(int(name) if name.isdigit() else SIGNALS[name])
+            elif verb in ("pause", "unpause"):
+                container.freeze(verb == "pause")
+            elif verb == "rename":
+                container.name = query["name"]
+                self.engine.tell("rename", container)
+            else:
+                container.host.update(json.loads(body))
+                self.engine.tell("update", container)
+        if cut:
+            self.answer(200, {"Warnings": None}, cut)
+        elif verb == "update":
+            self.answer(200, {"Warnings": None})
+        else:
+            self.answer(204)
+
+    def stats(self, query, body, key):
+        with self.engine.lock:
+            container = self.engine.find(key)
+            pid = container.process.pid if container.running else None
+        memory = farmlib.process_kb(pid, "VmRSS") * 1024 if pid else 0
+        self.answer(200, {
+            "cpu_stats": {"cpu_usage": {"total_usage": 10**6}, "throttling_data": {}},
+            "memory_stats": {"usage": memory, "stats": {"inactive_file": 0}}, "pids_stats": {"current": 1},
+        })
+
+    def remove(self, query, body, key):
+        with self.engine.lock:
+            container = self.engine.find(key)
+            if container.running and not query.get("force"):
+                raise Problem(409, "You cannot remove a running container")
+            self.engine.remove(container)
+        self.answer(204)
+
+    def logs(self, query, body, key):
+        container = self.engine.find(key)
+        seconds, _, rest = query.get("since", "0").partition(".")
+        since, at = int(seconds) * 10**9 + int(rest.ljust(9, "0") or 0), 0
+        self.begin_stream()
+        while True:
+            with container.written:
+                container.written.wait_for(lambda: len(container.lines) > at or not container.running, 0.2)
+                lines, at, running = container.lines[at:], len(container.lines), container.running
+            for when, line in lines:
+                if when >= since:
+                    self.chunk(struct.pack(">BxxxI", 1, len(line)) + line)
+            if not running and not lines:
+                break
+            if self.engine.server is None:
+                return
+        self.put(b"0\r\n\r\n")
+
+    def follow_events(self, query, body):
+        seconds, _, rest = query.get("since", "0").partition(".")
+        since = int(seconds) * 10**9 + int(rest.ljust(9, "0") or 0)
+        label = json.loads(query["filters"])["label"][0].partition("=")
+        follower = queue.Queue()
+        with self.engine.lock:
+            for event in self.engine.events[-256:]:
+                if event["timeNano"] >= since:
+                    follower.put(event)
+            self.engine.followers.append(follower)
+        self.begin_stream()
+        while (event := follower.get()) is not None:
+            if event["Actor"]["Attributes"].get(label[0]) == label[2]:
+                self.chunk(json.dumps(event).encode() + b"\n")
+
+
+ROUTES = [
+    ("GET", "/version", EngineHandler.version),
+    ("GET", "/_ping", EngineHandler.ping),
+    ("GET", "/info", EngineHandler.info),
+    ("GET", "/events", EngineHandler.follow_events),
+    ("GET", "/images/(.+)/json", EngineHandler.image),
+    ("POST", "/images/create", EngineHandler.import_image),
+    ("GET", "/networks/([^/]+)", EngineHandler.network),
+    ("POST", "/networks/create", EngineHandler.make_network),
+    ("DELETE", "/networks/([^/]+)", EngineHandler.remove_network),
+    ("GET", "/containers/json", EngineHandler.list),
+    ("POST", "/containers/create", EngineHandler.create),
+    ("GET", "/containers/([^/]+)/json", EngineHandler.inspect),
+    ("GET", "/containers/([^/]+)/logs", EngineHandler.logs),
+    ("GET", "/containers/([^/]+)/stats", EngineHandler.stats),
+    ("POST", "/containers/([^/]+)/(start|kill|pause|unpause|rename|update)", EngineHandler.act),
+    ("DELETE", "/containers/([^/]+)", EngineHandler.remove),
+]
