@@ -78,8 +78,13 @@ describe('the connection', () => {
     await page.getByLabel('renew every').selectOption('0');
     await page.getByText(/not renewed, \d/).waitFor();
     await farmd.ask('POST', '/api/servers/1/action', { action: 'start' });
-    await page.getByRole('button', { name: 'refresh' }).click();
-    await page.locator('[data-id="1"][data-kind=ok]').waitFor();
+    const kind = () => page.locator('[data-id="1"]').getAttribute('data-kind');
+    assert.equal(await kind(), 'off');
+    // The stream tells the farm as it was at its last tick.
+    await until(async () => {
+      await page.getByRole('button', { name: 'refresh' }).click();
+      return (await kind()) === 'ok';
+    }, 'the server that runs again');
     await page.reload();
     await page.locator('[data-id="1"]').waitFor();
     await page.getByText(/not renewed, \d/).waitFor();

@@ -61,7 +61,7 @@ describe('a server', () => {
     await asked;
     await side().getByText('Its figures come').or(side().locator('.plot canvas').nth(3)).waitFor();
     // With points ten seconds apart a young server has none yet.
-    await until(async () => (await side().locator('.plot canvas').count()) === 4, 'four plots of an hour', 40_000);
+    await until(async () => (await side().locator('.plot canvas').count()) === 4, 'four plots of an hour', 60_000);
     await page().getByLabel('how far back').selectOption('1');
     await until(async () => (await side().locator('.plot canvas').count()) === 4, 'four plots');
   });
