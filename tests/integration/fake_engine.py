@@ -72,7 +72,7 @@ class Container:
         env = dict(entry.partition("=")[::2] for entry in self.body.get("Env") or [])
         port = "8000" if self.address else str(self.port)
         env.update(PORT=port, SERVER_PORT=port, SERVER_HOST=self.address or "127.0.0.1")
-        program = self.body.get("Cmd") or [farmlib.FARM_WORKER]
+        program = [*self.engine.entrypoint(self.body.get("Image", "")), *(self.body.get("Cmd") or [])]
         try:
             self.process = subprocess.Popen(program, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                             stderr=subprocess.STDOUT, start_new_session=True)
@@ -206,6 +206,10 @@ class Engine:
     def misbehave(self, method, path, what, times=1):
         """`what`: a status to answer with, "stall", "cut" (half an answer) or "drop" (none)."""
         self.faults.append([method, path, what, times])
+
+    def entrypoint(self, image):
+        """farmd's own image has the one program, which is on this machine too; of others the test names a program."""
+        return [farmlib.FARM_WORKER] if self.images.get(image) else []
 
     def by_name(self, name):
         return next((c for c in self.containers.values() if c.name == name), None)
