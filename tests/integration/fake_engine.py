@@ -112,8 +112,7 @@ class Container:
         if not self.running:
             raise Problem(409, f"Cannot kill container: {self.name}: Container {self.id} is not running")
         self.engine.tell("kill", self, signal=str(number))
-        if number == signal.SIGKILL or self.status != "paused":
-            os.kill(self.process.pid, number)
+        os.kill(self.process.pid, number)  # one that is frozen takes it when it is thawed
 
     def freeze(self, frozen):
         if not self.running or (self.status == "paused") == frozen:

@@ -1,0 +1,147 @@
+"""Services on a Swarm: the real one of two nodes (tests/swarm), where farmd runs in the namespace of the manager."""
+
+import contextlib
+import subprocess
+
+import farmlib
+import swarmbed
+from beds import SERVERS, Bed
+from farmd_process import FARMD, Farmd
+from farmlib import wait_for
+
+WANTED = ("new", "accepted", "ready", "running")
+
+
+class SwarmFarm(Farmd):
+    """A farmd of services, on the manager."""
+
+    def __init__(self, bed, *args, flags=(), env=None, **kwargs):
+        super().__init__(*args, flags=["--runtime", "swarm", *flags], env={"DOCKER_HOST": bed.host, **(env or {})}, **kwargs)
+        self.bed = bed
+
+    def start(self, wait=True, prefix=(), **kwargs):
+        return super().start(wait, [*self.bed.prefix, *prefix], **kwargs)
+
+    def request(self, *args, **kwargs):
+        with self.bed.inside():
+            return super().request(*args, **kwargs)
+
+    def worker(self, *args, **kwargs):
+        with self.bed.inside():
+            return super().worker(*args, **kwargs)
+
+    def processes(self):
+        return [self.process.pid] if self.process and self.process.poll() is None else []
+
+    def leftovers(self):
+        """Swarm ends the tasks of a service that is removed by itself, and a moment later."""
+        left = [f"service {name}" for name in self.bed.services()]
+        wait_for(lambda: not self.bed.containers(), what="the containers being gone")
+        with self.bed.inside():
+            return left + super().leftovers()
+
+
+class SwarmBed(Bed):
+    """Over `ask(method, path)` of the manager's Engine."""
+
+    runtime = "swarm"
+    prefix = ()  # what runs a program where farmd is to be
+    host = ""
+    image = None
+
+    def ask_engine(self, method, path):
+        raise NotImplementedError
+
+    def make(self, servers=SERVERS, **kwargs):
+        return SwarmFarm(self, servers, **kwargs)
+
+    def services(self):
+        return {service["Spec"]["Name"]: service for service in self.ask_engine("GET", "/services")}
+
+    def shared(self):
+        farm = super().shared()
+        self.image = self.services()["server-1"]["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"]
+        return farm
+
+    def tasks(self):
+        """{id of the server: its task}, of those that run and are to run."""
+        return {int(task["Spec"]["ContainerSpec"]["Labels"]["farmd.server"]): task
+                for task in self.ask_engine("GET", "/tasks")
+                if task["DesiredState"] in WANTED and task["Status"]["State"] == "running"}
+
+    def pid(self, farm, server_id):
+        return self.runs(farm).get(server_id)
+
+    def runs(self, farm):
+        return {server_id: task["Status"]["ContainerStatus"]["PID"] for server_id, task in self.tasks().items()}
+
+    def made(self, farm):
+        return {int(name.partition("-")[2]) for name in self.services()}
+
+    def discard(self, farm):
+        super().discard(farm)
+        for service in self.services().values():
+            self.ask_engine("DELETE", f"/services/{service['ID']}")
+        wait_for(lambda: not self.containers(), what="the containers being gone")
+
+    def run(self, farm, *words):
+        return subprocess.run([*self.prefix, FARMD, *words], cwd=farm.directory, env=farm.env, capture_output=True,
+                              text=True, timeout=farmlib.DEADLINE)
+
+    def failing(self, farm):
+        return f"image: '{self.image}', command: [--no-such-flag]"
+
+
+class RealSwarmBed(SwarmBed):
+    def __init__(self, swarm):
+        super().__init__()
+        self.swarm = swarm
+        self.prefix = swarm.manager.inside
+        self.host = f"unix://{swarm.manager.socket}"
+
+    def ask_engine(self, method, path):
+        return self.swarm.manager.ask(method, path)
+
+    def inside(self):
+        return self.swarm.manager.network()
+
+    def containers(self):
+        return [container for node in self.swarm.nodes for container in node.ask("GET", "/containers/json")]
+
+    def node_of(self, server_id):
+        address = self.ask_engine("GET", f"/nodes/{self.tasks()[server_id]['NodeID']}")["Status"]["Addr"]
+        return next(node for node in self.swarm.nodes if node.address == address or address in ("127.0.0.1", "0.0.0.0"))
+
+    def places(self, farm):
+        """One on farmd's node, and one on the other; by Swarm's own hand there is always one of each."""
+        found = {self.node_of(server_id).name: server_id for server_id in self.tasks()}
+        return [(found[self.swarm.manager.name], True), (found[self.swarm.worker.name], False)]
+
+    def address(self, farm, server_id):
+        return self.node_of(server_id).address, farm.base_port + server_id - 1
+
+    def give_image(self):
+        """farmd makes its image on its own node; the other one gets it as a person would bring it there."""
+        farm = self.make(servers=1).start(wait=False)
+        try:
+            service = wait_for(lambda: self.services().get("server-1"), what="the first service")
+            image = service["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"]
+            self.swarm.worker.load_image(self.swarm.manager.save_image(image))
+            farm.wait_ready()
+            self.end(farm)
+        finally:
+            self.discard(farm)
+
+
+@contextlib.contextmanager
+def open_real():
+    missing = swarmbed.missing()
+    assert missing is None, missing
+    swarm = swarmbed.Swarm()
+    try:
+        swarm.open().form()
+        bed = RealSwarmBed(swarm)
+        bed.give_image()
+        yield bed
+    finally:
+        swarm.close()
