@@ -1,28 +1,17 @@
 """What the suite runs on. A bed makes farms of one runtime and says of them what only that runtime can tell: what really
-runs, which limits the kernel or the Engine has, what is left behind. FARMD_TEST_ENGINE chooses: without it those that need no
-daemon (processes, and containers and services on the fake Engine), `real` a private dockerd, `swarm` a private Swarm."""
+runs, which limits the kernel or the Engine has, what is left behind. What it does differently on purpose is in
+differences.py. Services are in swarm_bed.py; kinds.py has the list."""
 
 import contextlib
-import os
+import http.client
 
 import cgrouplib
 import dockerlib
 import farmlib
 from differences import difference
-from farmd_process import FARMD, Farmd, run_farmd
-from farmlib import wait_for
+from farmd_process import Farmd, environment_of, run_farmd
 
-CHOSEN = {
-    None: ["process", "docker-1.41", "docker-1.44"],
-    "real": ["docker-real"],
-    "swarm": ["swarm-real"],
-}
-KINDS = CHOSEN[os.environ.get("FARMD_TEST_ENGINE")]
 SERVERS = 3
-
-
-def mb(size):
-    return size / 2**20
 
 
 class Bed:
@@ -80,6 +69,14 @@ class Bed:
         """Sockets that are made within are where the farm's are."""
         return contextlib.nullcontext()
 
+    @contextlib.contextmanager
+    def listening(self, port):
+        """A program of somebody else, where the farm's ports are."""
+        with contextlib.ExitStack() as stack:
+            with self.inside():
+                stack.enter_context(farmlib.listening(port))
+            yield
+
     # --- servers ---
 
     def places(self, farm):
@@ -90,10 +87,16 @@ class Bed:
         """Where it answers with no farmd in between."""
         return "127.0.0.1", farm.base_port + server_id - 1
 
-    def ask(self, farm, server_id, path="/"):
-        host, port = self.address(farm, server_id)
-        with self.inside():
-            return farmlib.request(port, "GET", path, host=host)
+    def answers(self, host, port):
+        try:
+            with self.inside():
+                return farmlib.request(port, "GET", "/", host=host).status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def started_at(self, farm, server_id):
+        """By the runtime's own word, where that is what the next farmd goes by; else None."""
+        return None
 
     def pid(self, farm, server_id):
         """As the runtime knows it, farmd or not."""
@@ -105,8 +108,12 @@ class Bed:
         return {server_id: pid for server_id, pid in found.items() if pid}
 
     def limits(self, farm, server_id):
-        """cpu, memory_mb and pids that are in force."""
-        limits = cgrouplib.kernel_limits(self.pid(farm, server_id))
+        """cpu, memory_mb and pids that are in force; None while it doesn't run."""
+        pid = self.pid(farm, server_id)
+        try:
+            limits = cgrouplib.kernel_limits(pid)
+        except (FileNotFoundError, ProcessLookupError):
+            return None
         return {key: limits[key] for key in ("cpu", "memory_mb", "pids")}
 
     def made(self, farm):
@@ -127,7 +134,6 @@ class ProcessBed(Bed):
         return Farmd(servers, **kwargs)
 
     def _found(self, farm):
-        from farmd_process import environment_of
         for pid in farm.processes():
             server_id = environment_of(pid).get("SERVER_ID")
             if server_id:
@@ -182,23 +188,4 @@ class FakeDockerBed(DockerBed):
 
     def limits(self, farm, server_id):
         host = self.engine.describe(f"server-{server_id}")["HostConfig"]
-        return {"cpu": host["NanoCpus"] / 1e9, "memory_mb": mb(host["Memory"]), "pids": host["PidsLimit"]}
-
-
-@contextlib.contextmanager
-def open_bed(kind):
-    with contextlib.ExitStack() as stack:
-        if kind == "process":
-            bed = ProcessBed()
-        elif kind == "docker-real":
-            bed = DockerBed(stack.enter_context(dockerlib.an_engine()))
-        elif kind == "swarm-real":
-            import swarm_bed
-            bed = stack.enter_context(swarm_bed.open_real())
-        else:
-            bed = FakeDockerBed(stack.enter_context(dockerlib.an_engine(kind.partition("-")[2])))
-        try:
-            yield bed
-            bed.end_shared()
-        finally:
-            bed.discard_shared()
+        return {"cpu": host["NanoCpus"] / 1e9, "memory_mb": host["Memory"] / 2**20, "pids": host["PidsLimit"]}

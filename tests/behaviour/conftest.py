@@ -9,7 +9,7 @@ import pytest
 HERE = pathlib.Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "integration"), str(HERE.parent / "swarm")]
 
-import beds  # noqa: E402
+import kinds  # noqa: E402
 
 pytest.register_assert_rewrite("watching")
 
@@ -23,12 +23,12 @@ def pytest_collection_modifyitems(items):
 
 def _kind(item):
     spec = getattr(item, "callspec", None)
-    return beds.KINDS.index(spec.params["bed"]) if spec and "bed" in spec.params else -1
+    return kinds.KINDS.index(spec.params["bed"]) if spec and "bed" in spec.params else -1
 
 
-@pytest.fixture(scope="session", params=beds.KINDS)
+@pytest.fixture(scope="session", params=kinds.KINDS)
 def bed(request):
-    with beds.open_bed(request.param) as made:
+    with kinds.open_bed(request.param) as made:
         yield made
 
 

@@ -1,8 +1,12 @@
 """Services on a Swarm: the real one of two nodes (tests/swarm), where farmd runs in the namespace of the manager."""
 
 import contextlib
+import pathlib
+import shutil
 import subprocess
+import tempfile
 
+import fake_swarm
 import farmlib
 import swarmbed
 from beds import SERVERS, Bed
@@ -78,6 +82,30 @@ class SwarmBed(Bed):
     def made(self, farm):
         return {int(name.partition("-")[2]) for name in self.services()}
 
+    def nodes(self):
+        """Name and address of each; farmd's own first."""
+        raise NotImplementedError
+
+    def containers(self):
+        raise NotImplementedError
+
+    def node_of(self, server_id):
+        """By the word of Swarm, which calls the manager by any address of its own."""
+        name = self.ask_engine("GET", f"/nodes/{self.tasks()[server_id]['NodeID']}")["Description"]["Hostname"]
+        return name, dict(self.nodes())[name]
+
+    def places(self, farm):
+        """One on farmd's node, and one on the other: Swarm spreads three so that there is one of each."""
+        found = {self.node_of(server_id)[0]: server_id for server_id in self.tasks()}
+        (here, _), (far, _) = self.nodes()
+        return [(found[here], True), (found[far], False)]
+
+    def started_at(self, farm, server_id):
+        return self.tasks()[server_id]["Status"]["Timestamp"]
+
+    def address(self, farm, server_id):
+        return self.node_of(server_id)[1], farm.base_port + server_id - 1
+
     def discard(self, farm):
         super().discard(farm)
         for service in self.services().values():
@@ -105,20 +133,11 @@ class RealSwarmBed(SwarmBed):
     def inside(self):
         return self.swarm.manager.network()
 
+    def nodes(self):
+        return [(node.name, node.address) for node in self.swarm.nodes]
+
     def containers(self):
         return [container for node in self.swarm.nodes for container in node.ask("GET", "/containers/json")]
-
-    def node_of(self, server_id):
-        address = self.ask_engine("GET", f"/nodes/{self.tasks()[server_id]['NodeID']}")["Status"]["Addr"]
-        return next(node for node in self.swarm.nodes if node.address == address or address in ("127.0.0.1", "0.0.0.0"))
-
-    def places(self, farm):
-        """One on farmd's node, and one on the other; by Swarm's own hand there is always one of each."""
-        found = {self.node_of(server_id).name: server_id for server_id in self.tasks()}
-        return [(found[self.swarm.manager.name], True), (found[self.swarm.worker.name], False)]
-
-    def address(self, farm, server_id):
-        return self.node_of(server_id).address, farm.base_port + server_id - 1
 
     def give_image(self):
         """farmd makes its image on its own node; the other one gets it as a person would bring it there."""
@@ -131,6 +150,42 @@ class RealSwarmBed(SwarmBed):
             self.end(farm)
         finally:
             self.discard(farm)
+
+
+class FakeSwarmBed(SwarmBed):
+    """Its tasks are plain processes, as the containers of the fake Engine are."""
+
+    def __init__(self, engine):
+        super().__init__()
+        self.engine = engine
+        self.host = engine.host
+
+    def ask_engine(self, method, path):
+        return self.engine.ask(method, path)
+
+    def nodes(self):
+        return list(fake_swarm.ADDRESSES.items())
+
+    def containers(self):
+        return [container for container in self.engine.containers.values() if container.running]
+
+    def limits(self, farm, server_id):
+        task = self.tasks().get(server_id)
+        if task is None:
+            return None
+        host = self.engine.containers[task["Status"]["ContainerStatus"]["ContainerID"]].host
+        return {"cpu": host["NanoCpus"] / 1e9, "memory_mb": host["Memory"] / 2**20, "pids": host["PidsLimit"]}
+
+
+@contextlib.contextmanager
+def open_fake():
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="farmd-engine-"))
+    engine = fake_swarm.SwarmEngine(directory)
+    try:
+        yield FakeSwarmBed(engine.start())
+    finally:
+        engine.end()
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -48,18 +48,13 @@ def test_a_bad_setting_starts_nothing(bed, farm_of, flags, words):
 
 def test_a_taken_port_is_named_and_the_others_run(bed, farm_of):
     farm = farm_of(servers=2)
-    with bed.inside():
-        taken = farmlib.listening(farm.base_port)
-        taken.__enter__()
-    try:
+    with bed.listening(farm.base_port):
         farm.start(wait=False)
         event = wait_for(lambda: _events(farm, "PortTaken"), what="the failure")[0]
         assert event["server_id"] == 1 and str(farm.base_port) in event["message"]
         farm.wait_status(2, "running")
         assert farm.server(1)["last_exit"]["reason"] == "PortTaken"
         assert 1 not in bed.runs(farm)
-    finally:
-        taken.__exit__(None, None, None)
     farm.wait_ready()
 
 

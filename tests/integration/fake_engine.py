@@ -65,13 +65,17 @@ class Container:
     def address(self):
         return self.engine.network and f"{self.engine.network}{10 + int(self.body['Labels']['farmd.server'])}"
 
+    def place(self):
+        """Where its program listens: it has no network of its own, so at once where the Engine would publish it."""
+        return (self.address, 8000) if self.address else ("127.0.0.1", self.port)
+
     def start(self):
-        if self.port and not self.address and not farmlib.port_is_free(self.port):
+        host, port = self.place()
+        if self.port and not self.address and not self.engine.port_is_free(host, port):
             raise Problem(500, f"driver failed programming external connectivity on endpoint {self.name}: "
                                f"Bind for 127.0.0.1:{self.port} failed: port is already allocated")
         env = dict(entry.partition("=")[::2] for entry in self.body.get("Env") or [])
-        port = "8000" if self.address else str(self.port)
-        env.update(PORT=port, SERVER_PORT=port, SERVER_HOST=self.address or "127.0.0.1")
+        env.update(PORT=str(port), SERVER_PORT=str(port), SERVER_HOST=host)
         program = [*self.engine.entrypoint(self.body.get("Image", "")), *(self.body.get("Cmd") or [])]
         try:
             self.process = subprocess.Popen(program, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -142,6 +146,8 @@ class Container:
 class Engine:
     """Up between start() and stop(). Containers live on while it is down; `keep` says whether they do across a restart."""
 
+    handler = None  # the class of what answers; EngineHandler, below
+
     def __init__(self, directory, version="1.41"):
         self.socket = str(directory / "engine.sock")
         self.version = version
@@ -162,12 +168,13 @@ class Engine:
 
     def start(self):
         engine = self
+        handler = self.handler
 
         class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
             daemon_threads = True
             request_queue_size = 256
 
-        class Handler(EngineHandler):
+        class Handler(handler):
             pass
 
         Handler.engine = engine
@@ -205,6 +212,9 @@ class Engine:
     def misbehave(self, method, path, what, times=1):
         """`what`: a status to answer with, "stall", "cut" (half an answer) or "drop" (none)."""
         self.faults.append([method, path, what, times])
+
+    def port_is_free(self, host, port):
+        return farmlib.port_is_free(port)
 
     def entrypoint(self, image):
         """farmd's own image has the one program, which is on this machine too; of others the test names a program."""
@@ -289,6 +299,7 @@ class Engine:
 class EngineHandler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     engine = None
+    routes = ()  # ROUTES, below
 
     def setup(self):
         super().setup()
@@ -361,7 +372,7 @@ class EngineHandler(http.server.BaseHTTPRequestHandler):
                     return
                 cut = True
         try:
-            for method, pattern, function in ROUTES:
+            for method, pattern, function in self.routes:
                 match = method == self.command and re.fullmatch(pattern, path)
                 if match:
                     function(self, query, body, *match.groups(), **({"cut": True} if cut else {}))
@@ -500,7 +511,7 @@ class EngineHandler(http.server.BaseHTTPRequestHandler):
     def follow_events(self, query, body):
         seconds, _, rest = query.get("since", "0").partition(".")
         since = int(seconds) * 10**9 + int(rest.ljust(9, "0") or 0)
-        label = json.loads(query["filters"])["label"][0].partition("=")
+        label = json.loads(query["filters"]).get("label", ["="])[0].partition("=")
         follower = queue.Queue()
         with self.engine.lock:
             for event in self.engine.events[-256:]:
@@ -509,7 +520,7 @@ class EngineHandler(http.server.BaseHTTPRequestHandler):
             self.engine.followers.append(follower)
         self.begin_stream()
         while (event := follower.get()) is not None:
-            if event["Actor"]["Attributes"].get(label[0]) == label[2]:
+            if event["Actor"]["Attributes"].get(label[0], "") == label[2]:
                 self.chunk(json.dumps(event).encode() + b"\n")
 
 
@@ -531,3 +542,6 @@ ROUTES = [
     ("POST", "/containers/([^/]+)/(start|kill|pause|unpause|rename|update)", EngineHandler.act),
     ("DELETE", "/containers/([^/]+)", EngineHandler.remove),
 ]
+
+EngineHandler.routes = ROUTES
+Engine.handler = EngineHandler
