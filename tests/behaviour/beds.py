@@ -94,6 +94,10 @@ class Bed:
         except (OSError, http.client.HTTPException):
             return False
 
+    def refuses(self, port):
+        with self.inside():
+            return farmlib.refuses(port)
+
     def started_at(self, farm, server_id):
         """By the runtime's own word, where that is what the next farmd goes by; else None."""
         return None
