@@ -1,7 +1,8 @@
 """Two private Docker daemons in two network namespaces that a veth pair joins, one Swarm of both.
 
-Nothing of the machine is touched: the daemons have their own data, exec root, pid file and socket below one temporary
-folder, their bridges and rules live in the namespaces, and all of it goes with `close`."""
+Nothing of the machine is touched: the daemons have their own data, exec root, pid file, key and socket below one temporary
+folder, their bridges, rules and settings live in network namespaces, their mounts in mount namespaces, their containers
+below a cgroup of their own, and all of it goes with `close`."""
 
 import contextlib
 import ctypes
@@ -17,7 +18,9 @@ import time
 
 HEARTBEAT_S = 2
 CLONE_NEWNET = 0x40000000
-NEEDS = ("dockerd", "ip", "iptables", "nsenter")
+NEEDS = ("dockerd", "ip", "iptables", "nsenter", "setpriv", "unshare")
+WITH_US = ("setpriv", "--pdeathsig", "TERM")  # what a run that is killed started ends by itself
+CGROUPS = "/sys/fs/cgroup"
 
 
 def missing():
@@ -56,23 +59,32 @@ def run(*words):
 
 
 class Node:
-    """One daemon in its namespace."""
+    """One daemon in its namespaces."""
 
     def __init__(self, folder, name, address):
         self.name, self.address = name, address
         self.folder = os.path.join(folder, name)
-        self.namespace = name
-        # not `ip netns exec`: that mounts another /sys, which hides the cgroups
-        self.inside = ["nsenter", f"--net=/run/netns/{name}"]
         self.socket = os.path.join(self.folder, "docker.sock")
+        self.holder = None  # a process that keeps the network namespace; the daemon may be killed
         self.process = None
         os.makedirs(self.folder)
+
+    @property
+    def inside(self):
+        # not `ip netns exec`: that mounts another /sys, which hides the cgroups, and leaves /run/netns behind
+        return ["nsenter", f"--net=/proc/{self.holder.pid}/ns/net"]
+
+    def open(self):
+        self.holder = subprocess.Popen(["unshare", "--net", *WITH_US, "sleep", "infinity"], start_new_session=True)
+        home = os.readlink("/proc/self/ns/net")
+        wait_for(lambda: os.readlink(f"/proc/{self.holder.pid}/ns/net") != home, 10, "a network namespace")
+        run(*self.inside, "ip", "link", "set", "lo", "up")
 
     @contextlib.contextmanager
     def network(self):
         """Sockets that are made within are of this node."""
         libc = ctypes.CDLL(None, use_errno=True)
-        with open("/proc/thread-self/ns/net") as home, open(f"/run/netns/{self.namespace}") as there:
+        with open("/proc/thread-self/ns/net") as home, open(f"/proc/{self.holder.pid}/ns/net") as there:
             if libc.setns(there.fileno(), CLONE_NEWNET) != 0:
                 raise OSError(ctypes.get_errno(), "setns")
             try:
@@ -82,11 +94,13 @@ class Node:
 
     def start(self):
         log = open(os.path.join(self.folder, "log"), "ab")
-        # a host name of its own: it is what Swarm calls the node
+        # a host name of its own, which is what Swarm calls the node, and an /etc/docker, where it keeps its key
+        prepare = 'hostname "$0"; mkdir -p "$1" /etc/docker; mount --bind "$1" /etc/docker; shift; exec "$@"'
         self.process = subprocess.Popen(
-            [*self.inside, "unshare", "--uts", "sh", "-c", 'hostname "$0"; exec "$@"', self.name, "dockerd",
-             "--data-root", f"{self.folder}/data", "--exec-root", f"{self.folder}/exec",
-             "--pidfile", f"{self.folder}/pid", "-H", f"unix://{self.socket}", "--storage-driver", "vfs"],
+            [*self.inside, "unshare", "--uts", "--mount", "sh", "-c", prepare, self.name, f"{self.folder}/etc",
+             *WITH_US, "dockerd", "--data-root", f"{self.folder}/data", "--exec-root", f"{self.folder}/exec",
+             "--pidfile", f"{self.folder}/pid", "-H", f"unix://{self.socket}", "--storage-driver", "vfs",
+             "--cgroup-parent", f"/{self.name}"],
             stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
             env={**os.environ, "DOCKER_SERVICE_PREFER_OFFLINE_IMAGE": "1"})
         log.close()
@@ -135,14 +149,9 @@ class Node:
     def load_image(self, tar):
         self.ask("POST", "/images/load?quiet=1", raw=tar)
 
-    def pids(self):
-        """Of everything in the namespace, and the daemon's own family."""
-        found = subprocess.run(["ip", "netns", "pids", self.namespace], capture_output=True, text=True, timeout=10)
-        return [int(pid) for pid in found.stdout.split()]
-
     def family(self):
-        """The daemon, its containerd, the shims and what they run: those whose command or parents name the folder."""
-        mine = set(self.pids())
+        """The daemon, its containerd, and the shims: those whose command names the folder."""
+        mine = {self.process.pid} if self.process is not None else set()
         for entry in os.listdir("/proc"):
             if entry.isdigit():
                 try:
@@ -170,35 +179,38 @@ class Node:
                         grew = True
         return found
 
+    def end_all(self):
+        for pid in self.children_of(self.family()) - {os.getpid()}:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+
     def kill(self):
         """As a machine that loses its power: the daemon and all that it runs, at once."""
         if self.process is None:
             return
-        for pid in self.children_of(self.family()) - {os.getpid()}:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except OSError:
-                pass
+        self.end_all()
         self.process.wait(20)
         self.process = None
 
     def close(self):
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                pass
-        for pid in self.children_of(self.family()) - {os.getpid()}:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except OSError:
-                pass
-        mounts = []
-        with open("/proc/mounts") as file:
-            mounts = [line.split()[1] for line in file if self.folder in line]
-        for mount in sorted(mounts, reverse=True):
-            subprocess.run(["umount", "-l", mount], stderr=subprocess.DEVNULL, timeout=10)
+        self.end_all()
+        if self.holder is not None:
+            self.holder.kill()
+            self.holder.wait()
+        wait_for(self.remove_cgroups, 20, f"the end of what {self.name} ran")
+
+    def remove_cgroups(self):
+        """True when none is left: a process that was killed is in its cgroup for a moment longer."""
+        left = [f"{CGROUPS}/{kind}/{self.name}" for kind in os.listdir(CGROUPS)]
+        for top in filter(os.path.isdir, [*left, f"{CGROUPS}/{self.name}"]):
+            for folder, _, _ in os.walk(top, topdown=False):
+                with contextlib.suppress(OSError):
+                    os.rmdir(folder)
+        return not any(os.path.isdir(top) for top in [*left, f"{CGROUPS}/{self.name}"])
 
 
 class Swarm:
@@ -208,20 +220,17 @@ class Swarm:
         self.manager = Node(self.folder, f"{tag}a", "10.213.77.1")
         self.worker = Node(self.folder, f"{tag}b", "10.213.77.2")
         self.nodes = [self.manager, self.worker]
-        self.made = []
 
     def open(self):
         for node in self.nodes:
-            run("ip", "netns", "add", node.namespace)
-            self.made.append(node.namespace)
-            run("ip", "-n", node.namespace, "link", "set", "lo", "up")
-        a, b = (node.namespace for node in self.nodes)
-        run("ip", "-n", a, "link", "add", "sw0", "type", "veth", "peer", "name", "sw0", "netns", b)
+            node.open()
+        a, b = self.nodes
+        run(*a.inside, "ip", "link", "add", "sw0", "type", "veth", "peer", "name", "sw0", "netns", str(b.holder.pid))
         for node in self.nodes:
-            run("ip", "-n", node.namespace, "address", "add", f"{node.address}/24", "dev", "sw0")
-            run("ip", "-n", node.namespace, "link", "set", "sw0", "up")
+            run(*node.inside, "ip", "address", "add", f"{node.address}/24", "dev", "sw0")
+            run(*node.inside, "ip", "link", "set", "sw0", "up")
             # the daemon looks for a default route before it believes in an address of its own
-            run("ip", "-n", node.namespace, "route", "add", "default", "dev", "sw0")
+            run(*node.inside, "ip", "route", "add", "default", "dev", "sw0")
             node.start()
         return self
 
@@ -240,8 +249,8 @@ class Swarm:
         return [node for node in self.manager.ask("GET", "/nodes") if node["Status"]["State"] == "ready"]
 
     def close(self):
-        for node in self.nodes:
-            node.close()
-        for namespace in self.made:
-            subprocess.run(["ip", "netns", "delete", namespace], stderr=subprocess.DEVNULL, timeout=10)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        try:
+            for node in self.nodes:
+                node.close()
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)

@@ -2,111 +2,25 @@
 more than all of them."""
 
 import contextlib
-import json
 import os
 import pathlib
 import shutil
 import signal
-import subprocess
 import sys
-import tempfile
-import urllib.error
-import urllib.request
+import time
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import swarmbed  # noqa: E402
 from swarmbed import wait_for  # noqa: E402
+from swarmfarm import Farm, services  # noqa: E402
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-FARMD = os.environ.get("FARMD", str(ROOT / "build" / "farmd"))
 SERVERS = 6
+SHOWN_WITHIN_S = 10  # that a node is lost, with the heartbeat of this Swarm: 5 s of Swarm's own, and one listing
 LABEL = '{"label":["farmd.server"]}'
 
 pytestmark = pytest.mark.skipif(swarmbed.missing() is not None, reason=str(swarmbed.missing()))
-
-
-class Farm:
-    """farmd on the manager."""
-
-    def __init__(self, swarm):
-        self.node = swarm.manager
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="farmd-on-swarm-"))
-        self.process = None
-        self.count = SERVERS
-
-    def command(self, *words):
-        return [*self.node.inside, FARMD, *words]
-
-    def environment(self):
-        return {"PATH": os.environ["PATH"], "DOCKER_HOST": f"unix://{self.node.socket}", "HOME": str(self.folder)}
-
-    def settings(self, *more):
-        return ["--runtime", "swarm", "--state-dir", str(self.folder / "state"), "--runtime-dir",
-                str(self.folder / "run"), *more]
-
-    def start(self, *more):
-        with open(self.folder / "out", "ab") as out:
-            self.process = subprocess.Popen(self.command(*self.settings("--servers", str(self.count), *more)),
-                                            cwd=self.folder, env=self.environment(), stdout=out, stderr=out,
-                                            stdin=subprocess.DEVNULL)
-        wait_for(self.answers, 60, "the API")
-        return self
-
-    def answers(self):
-        assert self.process.poll() is None, self.output()
-        try:
-            return self.ask("GET", "/")[0] == 200
-        except OSError:
-            return False
-
-    def refused(self, *words, **environment):
-        done = subprocess.run(self.command(*words), cwd=self.folder, env={**self.environment(), **environment},
-                              capture_output=True, text=True, timeout=60)
-        return done.returncode, done.stderr
-
-    def ask(self, method, path, body=None, port=8000):
-        data = json.dumps(body).encode() if body is not None else None
-        request = urllib.request.Request(f"http://localhost:{port}{path}", data, {"Content-Type": "application/json"},
-                                         method=method)
-        with self.node.network():
-            try:
-                with urllib.request.urlopen(request, timeout=60) as answer:
-                    return answer.status, json.load(answer)
-            except urllib.error.HTTPError as error:
-                return error.code, json.load(error)
-
-    def servers(self):
-        return {server["id"]: server for server in self.ask("GET", "/api/servers")[1]["servers"]}
-
-    def events(self, server_id, reason):
-        events = self.ask("GET", f"/api/events?server_id={server_id}&limit=1000")[1]["events"]
-        return [event for event in events if event["reason"] == reason]
-
-    def all_serve(self):
-        if self.process.poll() is not None:
-            raise AssertionError(self.output())
-        with contextlib.suppress(OSError):
-            servers = self.servers()
-            return servers if all(s["status"] == "running" and s["node"] for s in servers.values()) and \
-                len(servers) == self.count else None
-        return None
-
-    def output(self):
-        return (self.folder / "out").read_text()
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
-
-
-def services(swarm):
-    return {s["Spec"]["Name"]: s for s in swarm.manager.ask("GET", "/services")}
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +34,7 @@ def swarm():
 
 @pytest.fixture(scope="module")
 def farm(swarm):
-    farm = Farm(swarm)
+    farm = Farm(swarm, SERVERS)
     yield farm
     if farm.process is not None and farm.process.poll() is None:
         farm.kill()
@@ -243,6 +157,50 @@ def test_what_no_node_has_room_for_says_so(farm):
     wait_for(farm.all_serve, 60, "the server, now that there is room")
 
 
+def change(swarm, kind, name, how):
+    """As `docker service update` and `docker node update` do it."""
+    found = services(swarm)[name] if kind == "services" else \
+        next(n for n in swarm.manager.ask("GET", "/nodes") if n["Description"]["Hostname"] == name)
+    how(found["Spec"])
+    swarm.manager.ask("POST", f"/{kind}/{found['ID']}/update?version={found['Version']['Index']}", found["Spec"])
+
+
+def put_right(farm, server_id, text):
+    return wait_for(lambda: [e for e in farm.events(server_id, "PutRight") if text in e["message"]], 20, text)
+
+
+def test_what_somebody_stops_and_starts_through_docker_stays_so(farm, swarm):
+    change(swarm, "services", "server-5", lambda spec: spec["Mode"]["Replicated"].update(Replicas=0))
+    wait_for(lambda: farm.servers()[5]["status"] == "stopped", 20, "the stop being shown")
+    assert farm.servers()[5]["error"] == "stopped through Docker"
+    change(swarm, "services", "server-5", lambda spec: spec["Mode"]["Replicated"].update(Replicas=1))
+    put_right(farm, 5, "was started through Docker")
+    wait_for(farm.all_serve, 60, "the server that was started there")
+    tasks = [t for t in swarm.manager.ask("GET", "/tasks") if t["DesiredState"] == "running" and
+             t["Spec"]["ContainerSpec"]["Labels"]["farmd.server"] == "5"]
+    assert len(tasks) == 1 and services(swarm)["server-5"]["Spec"]["TaskTemplate"]["ForceUpdate"] == 0, \
+        "its task is taken as it is"
+
+
+def test_what_somebody_removes_or_changes_through_docker_is_put_right(farm, swarm):
+    swarm.manager.ask("DELETE", "/services/server-5")
+    put_right(farm, 5, "was removed through Docker: it is made anew")
+    change(swarm, "services", "server-6",
+           lambda spec: spec["TaskTemplate"]["Resources"]["Limits"].update(MemoryBytes=200 * 2**20))
+    put_right(farm, 6, "had its limits changed through Docker: put back")
+    wait_for(farm.all_serve, 60, "both again")
+    assert services(swarm)["server-6"]["Spec"]["TaskTemplate"]["Resources"]["Limits"]["MemoryBytes"] == 256 * 2**20
+
+
+def test_a_drained_node_is_left_and_comes_back(farm, swarm):
+    change(swarm, "nodes", swarm.worker.name, lambda spec: spec.update(Availability="drain"))
+    wait_for(lambda: farm.all_serve() and {s["node"] for s in farm.servers().values()} == {swarm.manager.name}, 60,
+             "all on the other node")
+    change(swarm, "nodes", swarm.worker.name, lambda spec: spec.update(Availability="active"))
+    assert farm.ask("POST", "/api/rolling-restart", {"max_unavailable": 3})[0] == 200
+    wait_for(lambda: farm.all_serve() and len({s["node"] for s in farm.servers().values()}) == 2, 60, "both nodes in use")
+
+
 def test_use_is_known_of_every_node(farm):
     wait_for(lambda: all(s["memory_mb"] > 0 for s in farm.servers().values()), 30, "memory of each")
 
@@ -290,9 +248,11 @@ def test_and_without_anything_of_its_own(farm, swarm):
 def test_a_lost_node_shows_and_its_servers_come_back_elsewhere(farm, swarm):
     lost = [s["id"] for s in farm.servers().values() if s["node"] == swarm.worker.name]
     assert lost
+    began = time.monotonic()
     swarm.worker.kill()
     for server_id in lost:
-        told = wait_for(lambda: farm.events(server_id, "ExitUnknown"), 20, "the lost node")  # noqa: B023
+        left = began + SHOWN_WITHIN_S - time.monotonic()
+        told = wait_for(lambda: farm.events(server_id, "ExitUnknown"), left, "the lost node")  # noqa: B023
         assert f"node {swarm.worker.name} is down" in told[-1]["message"]
     found = wait_for(farm.all_serve, 60, "its servers elsewhere")
     assert {s["node"] for s in found.values()} == {swarm.manager.name}

@@ -29,6 +29,8 @@ struct swarm_service {
     bool submitting;             /* a change is under way … */
     bool changed;                /* … and another one is to follow */
     bool leaving;                /* to be removed */
+    bool rests;                  /* nothing of it is to run before a start, here or by somebody there */
+    unsigned seen;               /* listings in a row in which it ran all the same */
     unsigned tries;              /* of this change that came out of sequence */
     struct task_state live;      /* the newest task that Swarm wants to run, by the last listing; id "": none */
     struct runtime_process *run; /* NULL: none */
@@ -61,6 +63,7 @@ enum run_state {
     RUN_WAITING, /* for a task of the service, or for its container */
     RUN_RUNNING,
     RUN_ENDING, /* Swarm no longer wants the task: how it ended is being asked */
+    RUN_ENDED,  /* that is known, and what follows is being asked */
 };
 
 struct runtime_process {
@@ -77,8 +80,9 @@ struct runtime_process {
     unsigned stuck;              /* listings in a row in which it could not be placed */
     unsigned alone;              /* and in which its task was unwanted and no other one there */
     bool asking, stopping, killed, told, adopted;
-    struct leaf *leaf;   /* NULL: its cgroup is not seen from here */
-    struct relay *relay; /* NULL: the task is on this node, or not there yet */
+    struct runtime_exit exit; /* in RUN_ENDED */
+    struct leaf *leaf;        /* NULL: its cgroup is not seen from here */
+    struct relay *relay;      /* NULL: the task is on this node, or not there yet */
     struct engine_stream *log;
     struct log_frames *frames;
     struct runtime_sample last_sample;
@@ -105,10 +109,22 @@ int swarm_start(struct runtime *runtime, const struct runtime_spec *spec, void *
                 struct error *err);
 int swarm_adopt(struct runtime *runtime, const struct runtime_adoption *adoption, void *owner,
                 struct runtime_adopted *adopted, struct runtime_process **process, struct error *err);
-void swarm_run_listed(struct runtime_process *run);                     /* service->live is new */
-void swarm_run_failed(struct runtime_process *run, const char *reason); /* the Engine refuses its service */
+void swarm_run_listed(struct runtime_process *run); /* service->live is new */
 void swarm_run_free(struct runtime_process *run);
+bool swarm_run_is_here(const struct runtime_process *run);
+/* Closes what is open for a task that runs. The port is free afterwards: the next task may come to this node. */
+void swarm_run_let_go(struct runtime_process *run);
+/* `done` is not called once its end was told. One at a time. */
+void swarm_ask(struct runtime_process *run, const char *path,
+               void (*done)(struct runtime_process *run, const struct engine_answer *answer));
 const struct node_state *swarm_node(const struct runtime *runtime, const char *id); /* NULL: unknown */
+
+/* ending.c */
+void swarm_end(struct runtime_process *run);        /* its task is not wanted any more; again with each listing */
+void swarm_end_unseen(struct runtime_process *run); /* there never was a task */
+void swarm_end_tell(struct runtime_process *run, const struct runtime_exit *exit);
+void swarm_run_failed(struct runtime_process *run, const char *reason); /* the Engine refuses its service */
+void swarm_rest_listed(struct swarm_service *service);                  /* service->live is new */
 
 /* control.c */
 int swarm_signal(struct runtime_process *run, int signal, struct error *err);

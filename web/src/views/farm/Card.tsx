@@ -107,6 +107,7 @@ export const Card = memo(function Card({ id, isFocused, onClick, onKeyDown }: Ca
   const kind = kindOf(table, row);
   const status = textOf(table, 'status', row);
   const name = nameOf(table, row);
+  const node = textOf(table, 'node', row);
   const restarts = table.columns.restarts[row];
   const isLive = status === 'running' || status === 'paused';
   return (
@@ -124,7 +125,7 @@ export const Card = memo(function Card({ id, isFocused, onClick, onKeyDown }: Ca
       <div role="gridcell">
         <div className="card-title">
           <i className="glyph" aria-hidden="true">{GLYPHS[kind]}</i>
-          <b title={name}>{name}</b>
+          <b title={node ? `${name} on node ${node}` : name}>{name}</b>
           <span className="hidden">{stateWord(table, row)}</span>
           {pending ? <span>{pending}…</span> : restarts > 0 && <span title={plural(restarts, 'restart')}>↻{number(restarts)}</span>}
         </div>
