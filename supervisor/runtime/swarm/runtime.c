@@ -115,6 +115,7 @@ static int open_runtime(struct runtime **result, const struct runtime_options *o
     runtime->farm = options->farm;
     LIST_INIT(&runtime->services);
     LIST_INIT(&runtime->runs);
+    LIST_INIT(&runtime->logs);
     snprintf(runtime->instance, sizeof(runtime->instance), "%s", options->instance);
     int code = make_ready(runtime, options, err);
     if (code < 0) {
@@ -143,6 +144,7 @@ static void close_runtime(struct runtime *runtime)
         LIST_REMOVE(run, link);
         swarm_run_free(run);
     }
+    swarm_logs_close(runtime);
     if (all_ended)
         swarm_remove_all(runtime);
     release(runtime);
