@@ -12,7 +12,6 @@ import secrets
 import signal
 import socket
 import threading
-import time
 
 import farmlib
 from fake_engine import ROUTES, Container, Engine, EngineHandler, Problem, now_ns, stamp
