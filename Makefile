@@ -126,7 +126,7 @@ WEB_SOURCES := $(sort $(shell find web -name node_modules -prune -o -name dist -
 
 # ---- targets --------------------------------------------------------------------------------------------------------
 .PHONY: all build deps run test test-unit test-integration bench bench-load lint check-layers format check-format install \
-        uninstall clean docs help tests unit-tests lint-files objects test-vm test-docker test-swarm test-k8s docker-image bench-docker vm-shell vm-programs web web-built web-if-possible
+        uninstall clean docs help tests unit-tests lint-files objects test-vm test-docker test-swarm test-k8s docker-image bench-docker bench-swarm vm-shell vm-programs web web-built web-if-possible
 all: build
 
 build: $(PROGRAMS) ## build farmd and farm-worker (the default)
@@ -255,6 +255,11 @@ bench-docker: ## measure farms of containers against the floor of the Engine its
 	@.ci/install-deps build test docker
 	@$(MAKE) --no-print-directory $(JOBS) build
 	@BUILD_DIR='$(OUT)' $(PYTHON) tests/bench/bench_docker.py $(ARGS)
+
+bench-swarm: ## measure 50 services on a private Swarm of two nodes
+	@.ci/install-deps build test docker
+	@$(MAKE) --no-print-directory $(JOBS) build
+	@BUILD_DIR='$(OUT)' FARMD='$(abspath $(FARMD))' $(PYTHON) tests/bench/bench_swarm.py $(ARGS)
 
 vm-shell: ## boot the same machine to a prompt (BOOTS=hybrid: as that host)
 	@.ci/install-deps build test vm
