@@ -99,8 +99,8 @@ class Bed:
             return farmlib.refuses(port)
 
     def started_at(self, farm, server_id):
-        """By the runtime's own word, where that is what the next farmd goes by; else None."""
-        return None
+        """By the runtime's own word, where that is what the next farmd goes by."""
+        raise NotImplementedError
 
     def pid(self, farm, server_id):
         """As the runtime knows it, farmd or not."""

@@ -1,5 +1,5 @@
-"""What a runtime does differently on purpose: what the suite expects of each, and what the table in docs/docker.md says of it
-("The same in every mode, and what is not"). Everything else that the suite asks for is the same everywhere."""
+"""What a runtime does differently on purpose: what the suite expects of each, and what the table in docs/docker.md says of it.
+Everything else that the suite asks for is the same everywhere."""
 
 import dataclasses
 
@@ -31,6 +31,8 @@ DIFFERENCES = {
         ("all", "all", "`nomad`")),
     # of one on another node than farmd
     "oom_kill_elsewhere": Difference("An OOM kill", ("OOMKilled", "OOMKilled", "Crashed"), ("known", "known", "`Crashed`")),
+    "start_by_its_word": Difference("When a server was started, as the next farmd tells it", (False, False, True),
+                                    ("as before", "as before", "Swarm's word")),
     "counts_requests": Difference("Requests, requests/s, errors/s", (True, True, False), ("every second", "every 2 s", "unknown")),
     "measures_latency": Difference("Latencies", (True, False, False), ("every second", "unknown", "unknown")),
 }
