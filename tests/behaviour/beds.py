@@ -166,11 +166,6 @@ class DockerBed(Bed):
     def make(self, servers=SERVERS, **kwargs):
         return dockerlib.DockerFarm(self.engine, servers, **kwargs)
 
-    def shared(self):
-        farm = super().shared()
-        self.image = self.engine.describe("server-1")["Config"]["Image"]
-        return farm
-
     def discard(self, farm):
         super().discard(farm)
         for name in self.engine.names():
@@ -184,6 +179,10 @@ class DockerBed(Bed):
         return {int(name.partition("-")[2]) for name in self.engine.names() if name.startswith("server-")}
 
     def failing(self, farm):
+        if self.image is None:  # farmd's own, which is there when a farm has run
+            self.shared()
+            self.image = self.engine.describe("server-1")["Config"]["Image"]
+            self.end_shared()
         return f"image: '{self.image}', command: [--no-such-flag]"
 
 

@@ -62,11 +62,6 @@ class SwarmBed(Bed):
     def services(self):
         return {service["Spec"]["Name"]: service for service in self.ask_engine("GET", "/services")}
 
-    def shared(self):
-        farm = super().shared()
-        self.image = self.services()["server-1"]["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"]
-        return farm
-
     def tasks(self):
         """{id of the server: its task}, of those that run and are to run."""
         return {int(task["Spec"]["ContainerSpec"]["Labels"]["farmd.server"]): task
@@ -117,6 +112,10 @@ class SwarmBed(Bed):
                               text=True, timeout=farmlib.DEADLINE)
 
     def failing(self, farm):
+        if self.image is None:  # farmd's own, which is there when a farm has run
+            self.shared()
+            self.image = self.services()["server-1"]["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"]
+            self.end_shared()
         return f"image: '{self.image}', command: [--no-such-flag]"
 
 
