@@ -9,7 +9,7 @@ import pytest
 
 from differences import PROFILES
 from farmd_process import run_farmd
-from farmlib import wait_for
+from farmlib import DEADLINE, wait_for
 from watching import reasons, wait_answer, wait_back, when
 
 HANGS = """
@@ -112,7 +112,7 @@ def test_a_profile_waits_and_gives_up(bed, farm_of):
     program = bed.failing(farm)
     farm.write_config(f"servers: {{restart_profile: {profile}, count: 1, {program}}}\n")
     farm.start(wait=False)
-    entry = wait_for(lambda: _entry(farm, "failed"), deadline=120, what="giving up")
+    entry = wait_for(lambda: _entry(farm, "failed"), deadline=2 * DEADLINE, what="giving up")
     assert (entry["last_exit"]["reason"], entry["last_exit"]["exit_code"]) == ("Crashed", 2)
     assert entry["next_restart_at"] is None
     assert entry["restarts"] == len(waits)
