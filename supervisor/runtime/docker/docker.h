@@ -126,16 +126,18 @@ int docker_available(const struct runtime *runtime, struct error *err);
 /* run.c */
 int docker_start(struct runtime *runtime, const struct runtime_spec *spec, void *owner,
                  struct runtime_process **process, struct error *err);
-int docker_adopt(struct runtime *runtime, const struct runtime_adoption *adoption, void *owner,
-                 struct runtime_adopted *adopted, struct runtime_process **process, struct error *err);
+struct runtime_process *docker_run_new(struct runtime *runtime, const char *name, int server, const char *log_path,
+                                       void *owner);
 struct runtime_process *docker_find_run(struct runtime *runtime, const char *id); /* NULL: none */
 void docker_run_died(struct runtime_process *run, int64_t at_ns);
 void docker_run_free(struct runtime_process *run);
-void docker_run_create(struct runtime_process *run);
+void docker_run_begin(struct runtime_process *run); /* starts the container that it has */
+void docker_run_watch(struct runtime_process *run, const struct container_state *state); /* which runs */
+/* It never ran, and its end is told. `why` as a program would have said it through its pipe: with a name of the error in
+ * front. */
+void docker_run_not_started(struct runtime_process *run, const char *error, const char *why, bool unavailable);
+void docker_run_not_started_for(struct runtime_process *run, const struct engine_answer *answer);
 void docker_run_give_up(struct runtime_process *run);         /* nobody can tell what becomes of it */
-int64_t docker_log_end_ns(const struct runtime_process *run); /* when its log was last written to */
-/* Tells one run of a container from another, wherever farmd runs: in hundredths of a second since 1970. */
-uint64_t docker_start_time(const struct container_state *state);
 void docker_run_log(struct runtime_process *run, int64_t since_ns); /* follows what it writes from then on */
 void docker_run_read(struct runtime_process *run); /* its log has come to its end, or has had its time */
 void docker_call_container(struct runtime_process *run, const char *method, const char *what, const struct buffer *body,
@@ -143,6 +145,17 @@ void docker_call_container(struct runtime_process *run, const char *method, cons
 /* A call about a run: `done` gets the run back. */
 void docker_call(struct runtime_process *run, const char *method, const char *path, const struct buffer *body,
                  void (*done)(struct runtime_process *run, const struct engine_answer *answer));
+
+/* acquire.c: begins the run with the container of the last one, or NULL; in the end a start or docker_run_not_started. */
+void docker_acquire(struct runtime_process *run, const struct container_state *last);
+void docker_run_create(struct runtime_process *run);
+
+/* adopt.c */
+int docker_adopt(struct runtime *runtime, const struct runtime_adoption *adoption, void *owner,
+                 struct runtime_adopted *adopted, struct runtime_process **process, struct error *err);
+int64_t docker_log_end_ns(const struct runtime_process *run); /* when its log was last written to */
+/* Tells one run of a container from another, wherever farmd runs: in hundredths of a second since 1970. */
+uint64_t docker_start_time(const struct container_state *state);
 
 /* drift.c: what others do to a container through Docker itself. */
 void docker_run_look(struct runtime_process *run); /* what has become of it, asked of the Engine */
