@@ -145,7 +145,8 @@ class Engine:
 
     def __init__(self, directory, version="1.41"):
         self.socket = str(directory / "engine.sock")
-        self.version = version
+        self.version, self.least_version = version, "1.24"
+        self.versions = set()  # that were spoken
         self.lock = threading.RLock()
         self.containers, self.images, self.networks = {}, {}, {}
         self.events, self.followers, self.connections = [], [], set()
@@ -340,7 +341,8 @@ class EngineHandler(http.server.BaseHTTPRequestHandler):
 
     def handle_one(self):
         url = urllib.parse.urlsplit(self.path)
-        path = re.sub(r"^/v[0-9.]+", "", url.path)
+        versioned = re.match(r"/v([0-9.]+)/", url.path)
+        path = url.path[versioned.end() - 1:] if versioned else url.path
         query = dict(urllib.parse.parse_qsl(url.query))
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.engine.requests.append((self.command, path))
@@ -358,6 +360,7 @@ class EngineHandler(http.server.BaseHTTPRequestHandler):
                     return
                 cut = True
         try:
+            self.check_version(versioned and versioned[1], path)
             for method, pattern, function in ROUTES:
                 match = method == self.command and re.fullmatch(pattern, path)
                 if match:
@@ -369,9 +372,18 @@ class EngineHandler(http.server.BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_DELETE = handle_one
 
-    def version(self, query, body):
-        least = "1.12" if self.engine.version == "1.41" else "1.24"
-        self.answer(200, {"ApiVersion": self.engine.version, "MinAPIVersion": least, "Version": "fake"})
+    def check_version(self, asked, path):
+        """farmd puts one in front of every path but the first it asks for."""
+        if asked is None:
+            assert path == "/_ping", f"{path} without a version"
+            return
+        number = [int(part) for part in asked.split(".")]
+        if number > [int(part) for part in self.engine.version.split(".")]:
+            raise Problem(400, f"client version {asked} is too new. Maximum supported API version is {self.engine.version}")
+        if number < [int(part) for part in self.engine.least_version.split(".")]:
+            raise Problem(400, f"client version {asked} is too old. "
+                               f"Minimum supported API version is {self.engine.least_version}")
+        self.engine.versions.add(asked)
 
     def ping(self, query, body):
         self.answer(200, "OK")
@@ -511,7 +523,6 @@ class EngineHandler(http.server.BaseHTTPRequestHandler):
 
 
 ROUTES = [
-    ("GET", "/version", EngineHandler.version),
     ("GET", "/_ping", EngineHandler.ping),
     ("GET", "/info", EngineHandler.info),
     ("GET", "/events", EngineHandler.follow_events),
