@@ -24,7 +24,7 @@
 #include <sys/un.h>
 
 #define READ_SIZE ((size_t)64 * 1024)
-#define MAX_HEAD ((size_t)256 * 1024)     /* status line and headers, interim answers included */
+#define MAX_HEAD ((size_t)256 * 1024) /* status line and headers, interim answers included */
 #define MAX_KEPT_HEADER 64
 #define MAX_KEPT_BODY ((size_t)64 * 1024) /* a larger buffer is given back after the exchange */
 

@@ -50,8 +50,8 @@ struct http_client_request {
 
 struct http_client_response {
     enum http_outcome outcome;
-    int status;       /* 0 unless HTTP_OK */
-    int error;        /* HTTP_LOCAL_ERROR: the negative errno; else 0 */
+    int status;         /* 0 unless HTTP_OK */
+    int error;          /* HTTP_LOCAL_ERROR: the negative errno; else 0 */
     const char *header; /* of keep_header, valid during the callback; "" when there is none, or it is too long */
     const char *body;   /* NUL-terminated, valid during the callback */
     size_t body_length;

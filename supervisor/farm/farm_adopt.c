@@ -174,9 +174,11 @@ static void fit(struct taking_up *taking, struct server *server, uint16_t port)
 {
     const struct group_settings *group = server->group;
     struct error err;
-    if (!server->limits_overridden && !limits_equal(&server->limits, &group->limits) &&
-        server_set_limits(server, &group->limits, &err) < 0)
-        farm_change_failed(change_of(taking), &err);
+    if (!server->limits_overridden && !limits_equal(&server->limits, &group->limits)) {
+        int code = server_set_limits(server, &group->limits, &err);
+        if (code < 0 && code != -EINPROGRESS)
+            farm_change_failed(change_of(taking), &err);
+    }
     if (server->port != port || server->own->fingerprint != group_settings_fingerprint(group)) {
         farm_change_plan(change_of(taking), server, port);
     } else if (server->lifecycle.state == SERVER_STARTING) {

@@ -27,7 +27,7 @@ static struct {
     char directory[32], path[64];
     int listener;
     pthread_t thread;
-    const char *answer; /* to every request; NULL: the connection is closed */
+    const char *answer;              /* to every request; NULL: the connection is closed */
     const char *answer_to_versioned; /* to those whose path has a version in front; NULL: likewise `answer` */
     bool by_bytes;
     char requests[4096];
@@ -120,7 +120,7 @@ static void finds_the_socket(void **state)
     assert_int_equal(engine_find("unix:///run/a.sock", &where, &err), 0);
     assert_string_equal(where.socket, "/run/a.sock");
     static const char *const refused[][2] = {
-        {"tcp://1.2.3.4:2376", "with TLS"},      {"https://1.2.3.4:2376", "with TLS"}, {"ssh://host", "SSH"},
+        {"tcp://1.2.3.4:2376", "with TLS"},      {"https://1.2.3.4:2376", "with TLS"},       {"ssh://host", "SSH"},
         {"unix://relative", "no absolute path"}, {"/var/run/docker.sock", "no Unix socket"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {

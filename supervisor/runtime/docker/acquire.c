@@ -23,10 +23,16 @@ static void on_removed(struct runtime_process *run, const struct engine_answer *
     docker_run_create(run);
 }
 
+/* The Engine remembers which network it was made for, and would not start it after another was made under that name. */
+static bool has_network(const struct runtime *runtime, const struct container_state *state)
+{
+    return state->connected && (!*state->network_id || strcmp(state->network_id, runtime->network_id) == 0);
+}
+
 /* Of an exported one the limits, and who restarts it, are changed live. */
 static bool fits(const struct runtime_process *run, const struct container_state *state)
 {
-    if (state->paused)
+    if (state->paused || !has_network(run->runtime, state))
         return false;
     return state->exported ? state->port == run->port
                            : state->spec_hash == run->spec_hash && container_has_limits(state, &run->limits);

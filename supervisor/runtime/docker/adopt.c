@@ -61,7 +61,10 @@ int docker_adopt(struct runtime *runtime, const struct runtime_adoption *adoptio
     docker_run_watch(run, &state);
     docker_run_log(run, docker_log_end_ns(run));
     docker_control(run);
-    adopted->paused = state.paused;
+    adopted->paused_why = docker_held_why(&state);
+    adopted->paused = adopted->paused_why != NULL;
+    if (state.paused && adoption->paused)
+        adopted->paused_why = NULL; /* by farmd */
     *process = run;
     return 0;
 }

@@ -39,10 +39,12 @@ struct runtime {
     struct engine *engine;
     struct engine_feed *feed;
     char instance[CONTAINER_NAME_MAX];
-    struct docker_image image;        /* of farm-worker */
-    struct container_project project; /* farmd's own; an empty name: none */
-    bool in_network;                  /* farmd is a container too, beside its servers */
-    char network_id[CONTAINER_ID_MAX];
+    struct docker_image image;         /* of farm-worker */
+    struct container_project project;  /* farmd's own; an empty name: none */
+    bool in_network;                   /* farmd is a container too, beside its servers */
+    char network_id[CONTAINER_ID_MAX]; /* of the servers' network; "": it is gone */
+    bool network_is_ours;              /* a farmd has made it */
+    bool network_asked;                /* it is being made anew */
     LIST_HEAD(, kept_container) kept;
     LIST_HEAD(, runtime_process) runs;
     uv_timer_t tick; /* what is asked again and again, see tick.c */
@@ -67,6 +69,9 @@ enum run_state {
     RUN_READING, /* how is known; the last lines of its log are on their way */
 };
 
+/* What the Engine is being asked to do to a run. */
+enum run_change { CHANGE_NONE, CHANGE_SIGNAL, CHANGE_LIMITS, CHANGE_FROZEN, CHANGE_CONNECTED };
+
 struct runtime_process {
     struct runtime *runtime;
     void *owner;
@@ -89,12 +94,15 @@ struct runtime_process {
     bool told;              /* freed with the last call */
 
     /* What is wanted of it; control.c asks for one thing after another, so that none overtakes another. */
-    bool changing;        /* one of them is under way */
-    uint64_t signals;     /* to be sent, a bit each */
-    uint64_t sent;        /* signals that farmd has sent: their echo is nobody else's doing */
-    struct limits limits; /* in force, or to be */
+    enum run_change changing; /* which of them is under way */
+    uint64_t signals;         /* to be sent, a bit each */
+    uint64_t sent;            /* signals that farmd has sent: their echo is nobody else's doing */
+    struct limits limits;     /* in force, or to be */
+    struct limits limits_sent, limits_confirmed;
     bool limits_differ, limits_refused, limits_by_hand;
     bool paused, paused_wanted;
+    bool connected, connected_wanted;         /* to the servers' network */
+    int64_t frozen_until_ms, limits_until_ms; /* how long somebody waits for it to be so; 0: nobody does */
 
     bool by_hand;         /* somebody else has sent a signal that ends */
     unsigned feed_breaks; /* when that was heard of */
@@ -137,7 +145,7 @@ void docker_run_watch(struct runtime_process *run, const struct container_state 
  * front. */
 void docker_run_not_started(struct runtime_process *run, const char *error, const char *why, bool unavailable);
 void docker_run_not_started_for(struct runtime_process *run, const struct engine_answer *answer);
-void docker_run_give_up(struct runtime_process *run);         /* nobody can tell what becomes of it */
+void docker_run_give_up(struct runtime_process *run);               /* nobody can tell what becomes of it */
 void docker_run_log(struct runtime_process *run, int64_t since_ns); /* follows what it writes from then on */
 void docker_run_read(struct runtime_process *run); /* its log has come to its end, or has had its time */
 void docker_call_container(struct runtime_process *run, const char *method, const char *what, const struct buffer *body,
@@ -162,6 +170,8 @@ void docker_run_look(struct runtime_process *run); /* what has become of it, ask
 void docker_saw_signal(struct runtime_process *run, int signal);
 void docker_saw_start(struct runtime *runtime, const char *id);
 void docker_saw_removal(struct runtime *runtime, const char *id);
+/* Why it is as good as paused, or NULL when it is not. */
+const char *docker_held_why(const struct container_state *state);
 
 /* tick.c: out of memory and alive, logs that take too long, statistics and requests that must be asked for. */
 void docker_tick_begin(struct runtime *runtime);
@@ -183,7 +193,8 @@ void docker_port_holder_known(uint16_t port, char *out, size_t size);
 void docker_address(const struct runtime_process *run, struct sockaddr_in *address);
 
 /* control.c: what is done to a run. */
-void docker_control(struct runtime_process *run); /* asks for the next thing that is wanted */
+void docker_control(struct runtime_process *run);                         /* asks for the next thing that is wanted */
+void docker_control_overdue(struct runtime_process *run, int64_t now_ms); /* nobody waits for ever */
 int docker_signal(struct runtime_process *run, int signal, struct error *err);
 int docker_kill(struct runtime_process *run, struct error *err);
 int docker_pause(struct runtime_process *run, struct error *err);
@@ -208,8 +219,10 @@ void kept_remove_all(struct runtime *runtime);
 void network_remove(const struct runtime *runtime);
 void docker_sweep(struct runtime *runtime, const struct runtime_sweep *what);
 
-/* network.c: there is the network; before the loop runs. */
+/* network.c: there is the network; before the loop runs, and when it was removed later. */
 int network_ensure(struct runtime *runtime, struct error *err);
+void network_look_again(struct runtime *runtime); /* the Engine is back */
+void network_was_removed(struct runtime *runtime, const char *id);
 
 /* compose_project.c: which project of Docker Compose farmd is in; before the loop runs. */
 int compose_project_find(struct runtime *runtime, struct error *err);

@@ -247,6 +247,8 @@ void docker_run_watch(struct runtime_process *run, const struct container_state 
     run->address = state->address;
     run->started_ns = engine_time_ns(state->started_at);
     run->paused = run->paused_wanted = state->paused;
+    run->connected = run->connected_wanted = state->connected;
+    run->limits_confirmed = run->limits;
     if (watched_leaf_open(state->pid, state->id, &run->leaf, &err) == 0)
         run->leaf->asked = run->limits;
     else

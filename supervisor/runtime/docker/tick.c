@@ -33,7 +33,7 @@ static void tell_oom(struct runtime_process *run, int64_t now_ms)
 
 static void ask_figures(struct runtime_process *run, int64_t now_ms, unsigned *asking)
 {
-    if (run->state != RUN_RUNNING || run->paused)
+    if (run->state != RUN_RUNNING || run->paused || !run->connected)
         return;
     if (run->is_worker && !run->metrics_asked && *asking < METRICS_PARALLEL &&
         is_due(&run->metrics_ms, now_ms, METRICS_EVERY_MS))
@@ -63,12 +63,16 @@ static void on_tick(uv_timer_t *timer)
     int64_t now_ms = clock_monotonic_ms(), away_ms = engine_feed_away_ms(runtime->feed);
     unsigned asking = 0;
 
-    if (is_due(&runtime->pinged_ms, now_ms, PING_EVERY_MS))
+    if (is_due(&runtime->pinged_ms, now_ms, PING_EVERY_MS)) {
         engine_feed_ping(runtime->feed);
+        if (!*runtime->network_id)
+            network_look_again(runtime);
+    }
     for (run = LIST_FIRST(&runtime->runs); run; run = next) {
         next = LIST_NEXT(run, link);
         tell_oom(run, now_ms);
         ask_figures(run, now_ms, &asking);
+        docker_control_overdue(run, now_ms);
         settle(run, now_ms, away_ms);
     }
 }
