@@ -142,6 +142,12 @@ class Container:
                     self.engine.tell("oom", self)
                     process.kill()
 
+    def write(self, line, ago_ns=0):
+        """As if its program had written it, stamped a little before it got to the log."""
+        with self.written:
+            self.lines.append((now_ns() - ago_ns, line))
+            self.written.notify_all()
+
     def send(self, number):
         if not self.running:
             raise Problem(409, f"Cannot kill container: {self.name}: Container {self.id} is not running")
@@ -185,7 +191,7 @@ class Engine:
         self.versions = set()  # that were spoken
         self.lock = threading.RLock()
         self.containers, self.images, self.networks = {}, {}, {}
-        self.events, self.followers, self.connections = [], [], set()
+        self.events, self.followers, self.connections, self.handlers = [], [], set(), set()
         self.requests = []  # (method, path without version and query)
         self.split = False  # every byte of an answer by itself
         self.network = None  # "127.83.7.": containers have addresses of their own there, and publish nothing
@@ -244,6 +250,11 @@ class Engine:
     def misbehave(self, method, path, what, times=1):
         """`what`: a status to answer with, "stall", "cut" (half an answer) or "drop" (none)."""
         self.faults.append([method, path, what, times])
+
+    def break_streams(self, path):
+        for handler in [h for h in list(self.handlers) if re.fullmatch(path, h.asked)]:
+            with contextlib.suppress(OSError):
+                handler.connection.shutdown(2)
 
     def hold(self, method, path):
         self.gates.append(Gate(method, path))
@@ -355,9 +366,12 @@ class EngineHandler(http.server.BaseHTTPRequestHandler):
     def setup(self):
         super().setup()
         self.engine.connections.add(self.connection)
+        self.asked = ""
+        self.engine.handlers.add(self)
 
     def finish(self):
         self.engine.connections.discard(self.connection)
+        self.engine.handlers.discard(self)
         with contextlib.suppress(OSError):
             super().finish()
 
@@ -410,6 +424,7 @@ class EngineHandler(http.server.BaseHTTPRequestHandler):
         query = dict(urllib.parse.parse_qsl(url.query))
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.engine.requests.append((self.command, path))
+        self.asked = path
         if not all(gate.let_through(self.command, path) for gate in self.engine.gates):
             self.close_connection = True
             return
@@ -576,6 +591,8 @@ class EngineHandler(http.server.BaseHTTPRequestHandler):
                 lines, at, running = container.lines[at:], len(container.lines), container.running
             for when, line in lines:
                 if when >= since:
+                    if query.get("timestamps"):
+                        line = stamp(when).encode() + b" " + line
                     self.chunk(struct.pack(">BxxxI", 1, len(line)) + line)
             if not running and not lines:
                 break

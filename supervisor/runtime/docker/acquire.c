@@ -92,6 +92,7 @@ static void on_created(struct runtime_process *run, const struct engine_answer *
 
     if (answer->code == 0 && cJSON_IsString(id) && strlen(id->valuestring) < sizeof(run->id)) {
         snprintf(run->id, sizeof(run->id), "%s", id->valuestring);
+        run->is_new = true;
         docker_run_begin(run);
     } else if (answer->status == 409 && run->creates < CREATES_MAX) {
         cleanup_free char *path = xasprintf("/containers/%s/json", run->name);

@@ -201,12 +201,13 @@ static void send_connected(struct runtime_process *run)
 {
     struct buffer body = BUFFER_EMPTY;
     struct json_writer w = json_writer_to(&body);
+    cleanup_free char *path = xasprintf("/networks/%s/connect", CONTAINER_NETWORK);
 
     run->changing = CHANGE_CONNECTED;
     json_begin_object(&w);
     json_member_string(&w, "Container", run->id);
     json_end_object(&w);
-    docker_call(run, "POST", "/networks/" CONTAINER_NETWORK "/connect", &body, on_connected);
+    docker_call(run, "POST", path, &body, on_connected);
     buffer_done(&body);
 }
 

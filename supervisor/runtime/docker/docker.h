@@ -84,6 +84,7 @@ struct runtime_process {
     uint64_t spec_hash;
     struct buffer body; /* of the create */
     unsigned creates;   /* that were tried */
+    bool is_new;        /* its container: all that it has written is of this run */
     char *log_path;
     pid_t pid;
     struct in_addr address; /* on the servers' network; 0 until it runs */
@@ -113,6 +114,7 @@ struct runtime_process {
     bool stats_asked;
     int64_t stats_ms; /* when the Engine was last asked for them */
     struct log_follow *log;
+    int64_t log_ms; /* when it was last asked for */
     int64_t reading_until_ms;
     struct runtime_sample last_sample;
     struct container_state ended;
@@ -235,7 +237,8 @@ int64_t engine_feed_away_ms(const struct engine_feed *feed); /* for how long it 
 void engine_feed_ping(struct engine_feed *feed);             /* asks whether it answers */
 unsigned engine_feed_breaks(const struct engine_feed *feed); /* how often it has stopped to */
 
-/* log_follow.c: the log of one run, from a time on, into its file. `ended` may free it. */
+/* log_follow.c: what a container writes, into its server's log: from where it was last followed, and if that was never, from
+ * a time on. `ended` may free it. */
 struct log_follow;
 struct log_follow *log_follow_begin(struct runtime *runtime, const char *id, const char *path, int64_t since_ns,
                                     void (*ended)(void *data), void *data);

@@ -230,8 +230,6 @@ static void look_at_all(struct engine_feed *feed)
 
     for (run = LIST_FIRST(&feed->runtime->runs); run; run = next) {
         next = LIST_NEXT(run, link);
-        if (run->state == RUN_RUNNING && !run->log)
-            docker_run_log(run, docker_log_end_ns(run));
         docker_run_look(run);
     }
 }

@@ -235,6 +235,7 @@ static void on_log_end(void *data)
 void docker_run_log(struct runtime_process *run, int64_t since_ns)
 {
     log_follow_free(run->log);
+    run->log_ms = clock_monotonic_ms();
     run->log = log_follow_begin(run->runtime, run->id, run->log_path, since_ns, on_log_end, run);
 }
 
@@ -269,7 +270,7 @@ static void on_looked(struct runtime_process *run, const struct engine_answer *a
         docker_run_not_started(run, "EPROTO", err.message, false);
         return;
     }
-    docker_run_log(run, run->asked_ns);
+    docker_run_log(run, run->is_new ? 0 : run->asked_ns);
     if (!state.running) {
         container_exit(&state, &exit);
         run->ended = state;
