@@ -119,6 +119,12 @@ static void on_swept(void *data)
     farm_swept(data);
 }
 
+static bool is_starting(void *data, int id)
+{
+    const struct server *server = farm_server(data, id);
+    return server && server->lifecycle.state == SERVER_STARTING;
+}
+
 /* Until it is over the state file stays as it was: it names what is to be ended. */
 static void sweep(struct farm *farm)
 {
@@ -141,6 +147,7 @@ static void sweep(struct farm *farm)
         .leftover_count = count,
         .places = farm->earlier ? farm->earlier->places : NULL,
         .place_count = farm->earlier ? farm->earlier->place_count : 0,
+        .is_starting = is_starting,
         .done = on_swept,
         .data = farm,
     };

@@ -168,6 +168,8 @@ struct runtime_sweep {
     size_t leftover_count;
     char *const *places; /* of an earlier runtime */
     size_t place_count;
+    /* Whether this server is started next: what runs of it, found without a record, may be what `start` takes up. */
+    bool (*is_starting)(void *data, int id);
     void (*done)(void *data); /* from the loop */
     void *data;
 };

@@ -1,6 +1,7 @@
 """What is done to containers and their network through Docker itself; on the fake Engine, or a real one (make test-docker)."""
 
 import contextlib
+import pathlib
 
 import pytest
 
@@ -140,3 +141,33 @@ def test_a_network_removed_while_farmd_was_away_is_made_anew(farm, engine):
     for i in (1, 2, 3):
         farm.act(i, "resume")
         assert farm.worker(i).status == 200
+
+
+# --- farmd and what it knows of containers ---
+
+
+def forget(farm):
+    (file,) = (p for p in pathlib.Path(farm.directory).rglob("state") if p.is_file())
+    file.unlink()
+
+
+def test_containers_are_found_by_their_labels_alone(farm, engine):
+    """farmd may die before it has noted what it started, or its state be lost."""
+    before = {i: engine.describe(f"server-{i}") for i in (1, 2, 3)}
+    farm.kill()
+    forget(farm)
+    farm.start()
+    for i, was in before.items():
+        now = engine.describe(f"server-{i}")
+        assert (now["Id"], now["State"]["StartedAt"]) == (was["Id"], was["State"]["StartedAt"])
+        assert farm.worker(i).status == 200
+
+
+def test_containers_of_servers_that_there_are_no_more_are_removed(farm, engine):
+    farm.kill()
+    forget(farm)
+    farm.write_config(PROBED.replace("count: 3", "count: 1"))
+    farm.servers_wanted = 1
+    farm.start()
+    wait_for(lambda: not {"server-2", "server-3"} & engine.names(), what="the others being gone")
+    assert farm.worker(1).status == 200
