@@ -73,24 +73,6 @@ def test_an_end_whose_look_fails_is_told_all_the_same(farm_of, engine):
     end(farm)
 
 
-def test_a_pause_that_is_refused_does_not_count(farm_of, engine):
-    farm = farm_of(servers=1).start()
-    engine.misbehave("POST", "/containers/[^/]+/pause", 500)
-    with contextlib.suppress(AssertionError):
-        farm.act(1, "pause")
-    wait_for(lambda: farm.events(reason="Resumed", server_id=1), what="the end of a pause that never was")
-    assert farm.server(1)["status"] == "running"
-    end(farm)
-
-
-def test_limits_that_are_refused_are_told(farm_of, engine):
-    farm = farm_of(servers=1).start()
-    engine.misbehave("POST", "/containers/[^/]+/update", 500)
-    farm.patch("/api/servers/1", {"memory_mb": 300})
-    wait_for(lambda: farm.events(reason="LimitsRefused"), what="the refusal")
-    end(farm)
-
-
 def test_an_engine_that_goes_away_and_comes_back(farm_of, engine):
     """Lists go on, actions answer 503; what happened meanwhile is found."""
     farm = farm_of(servers=3).start()
