@@ -413,6 +413,7 @@ static void handle(struct server *server, struct server_request *request)
     }
     if (rc < 0) {
         finish(server, request, &err);
+        settle(server);
         return;
     }
 
