@@ -240,7 +240,7 @@ class Engine:
         with self.lock:
             for follower in self.followers:
                 follower.put(None)
-            self.followers = []
+            self.followers, self.events = [], []  # it keeps them in memory
             for connection in list(self.connections):
                 with contextlib.suppress(OSError):
                     connection.shutdown(2)

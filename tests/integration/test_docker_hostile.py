@@ -110,6 +110,46 @@ def test_an_engine_that_ends_all_with_itself(farm_of, engine):
     end(farm)
 
 
+def test_an_engine_that_goes_down_has_stopped_nothing_by_hand(farm_of, engine):
+    """It tells of the signals that it sends, and is gone before it tells of the ends."""
+    farm = farm_of(servers=2).start()
+    before = farm.servers()
+    for i in (1, 2):
+        engine.tell("kill", engine.by_name(f"server-{i}"), signal="15")
+    engine.stop()
+    wait_for(lambda: farm.request("POST", "/api/servers/1/action", {"action": "stop"}).status == 503, what="503")
+    for i in (1, 2):
+        engine.by_name(f"server-{i}").process.terminate()
+        engine.by_name(f"server-{i}").ending.wait(farmlib.DEADLINE)
+    engine.start()
+    for i in (1, 2):
+        farm.wait_restarted(i, before[i])
+    end(farm)
+
+
+def test_what_a_person_stops_while_the_feed_is_broken(farm_of, engine):
+    farm = farm_of(servers=1).start()
+    gate = engine.hold("GET", "/_ping")
+    engine.break_streams("/events")
+    engine.command("stop", "server-1")
+    assert "Docker" in farm.wait_status(1, "stopped")["error"]
+    gate.open()
+    wait_for(lambda: farm.request("POST", "/api/servers/1/action", {"action": "start"}).status == 200, what="the start")
+    end(farm)
+
+
+def test_an_out_of_memory_is_nobodys_hand(farm_of, engine):
+    """Some Engines tell of the kernel's SIGKILL as if somebody had sent it."""
+    farm = farm_of(servers=1).start()
+    before = farm.server(1)
+    container = engine.by_name("server-1")
+    container.oom_killed = True
+    engine.tell("kill", container, signal="9")
+    container.process.kill()
+    assert farm.wait_restarted(1, before)["last_exit"]["reason"] == "OOMKilled"
+    end(farm)
+
+
 def test_an_engine_that_hangs_is_noticed(farm_of, engine):
     farm = farm_of(servers=1).start()
     engine.misbehave("GET", "/_ping", "stall", times=1)
