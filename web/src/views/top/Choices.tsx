@@ -37,7 +37,9 @@ function Themes() {
 export function Choices({ place }: { place: 'head' | 'sheet' }) {
   return (
     <div className="choices" data-place={place}>
+      {place === 'sheet' && <span aria-hidden="true">renew every</span>}
       <Renewal />
+      {place === 'sheet' && <span aria-hidden="true">theme</span>}
       <Themes />
     </div>
   );
