@@ -5,17 +5,20 @@ differences.py. Services are in swarm_bed.py; kinds.py has the list."""
 import contextlib
 import http.client
 
+import adoptlib
 import cgrouplib
 import dockerlib
 import farmlib
 from differences import difference
 from farmd_process import Farmd, environment_of, run_farmd
+from farmlib import wait_for
 
 SERVERS = 3
 
 
 class Bed:
     runtime = ""
+    has_pids = True  # the next farmd knows servers by them
 
     def __init__(self):
         self._shared = None
@@ -57,6 +60,11 @@ class Bed:
     def discard(self, farm):
         """By force, and whatever it has made."""
         farm.clean()
+
+    def kill(self, farm):
+        """Of farmd alone, when it has written down what the API tells, which it does a moment after each change."""
+        wait_for(lambda: adoptlib.is_recorded(farm, by_pid=self.has_pids), what="the state being recorded")
+        farm.kill()
 
     def leftovers(self, farm):
         return farm.leftovers()

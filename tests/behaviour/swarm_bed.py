@@ -49,6 +49,7 @@ class SwarmBed(Bed):
     """Over `ask(method, path)` of the manager's Engine."""
 
     runtime = "swarm"
+    has_pids = False
     prefix = ()  # what runs a program where farmd is to be
     host = ""
     image = None

@@ -7,7 +7,7 @@ import pytest
 
 import farmlib
 from farmlib import wait_for
-from watching import kill, wait_answer
+from watching import wait_answer
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -35,7 +35,7 @@ def test_servers_go_on_under_the_next_farmd(bed, farm_of):
     if not bed.differs("pause_refused"):
         farm.act(3, "pause")
     before, runs = farm.servers(), bed.runs(farm)
-    kill(farm)
+    bed.kill(farm)
     assert bed.answers(*bed.address(farm, 1)), "a server needs no farmd"
     assert bed.runs(farm) == runs
     farm.start(wait=False)
@@ -70,7 +70,7 @@ def _statuses(farm):
 def test_one_that_ended_meanwhile_is_back(bed, farm_of):
     farm = farm_of(servers=2).start()
     runs = bed.runs(farm)
-    kill(farm)
+    bed.kill(farm)
     os.kill(runs[1], signal.SIGKILL)
     wait_for(lambda: bed.runs(farm).get(1) != runs[1], what="its end")
     farm.start()
@@ -80,7 +80,7 @@ def test_one_that_ended_meanwhile_is_back(bed, farm_of):
 
 def test_down_removes_what_a_dead_farmd_left(bed, farm_of):
     farm = farm_of(servers=2).start()
-    kill(farm)
+    bed.kill(farm)
     assert bed.made(farm) == {1, 2}
     done = bed.run(farm, "down", *farm.arguments())
     assert done.returncode == 0, done.stderr
@@ -93,7 +93,7 @@ def test_a_farmd_that_cannot_serve_leaves_them_alone(bed, farm_of):
     runs = bed.runs(farm)
     second = bed.run(farm, *farm.arguments())
     assert second.returncode != 0 and bed.runs(farm) == runs
-    kill(farm)
+    bed.kill(farm)
     with bed.listening(farm.port):
         farm.start(wait=False)
         assert farm.process.wait(farmlib.DEADLINE) != 0

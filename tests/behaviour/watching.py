@@ -2,7 +2,6 @@
 
 import datetime
 
-import adoptlib
 from farmlib import wait_for
 
 # Told in between, by one runtime or another.
@@ -30,12 +29,6 @@ def wait_answer(farm, server_id):
             return False
 
     wait_for(answers, what=f"an answer of server {server_id}")
-
-
-def kill(farm):
-    """Kills farmd when it has written down what the API tells, which it does a moment after each change."""
-    wait_for(lambda: adoptlib.is_recorded(farm), what="the state being recorded")
-    farm.kill()
 
 
 def reasons(farm, server_id, since):
