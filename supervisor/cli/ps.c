@@ -2,6 +2,7 @@
  * `farmd ps`: every server and how it does, in one request.
  */
 #include "core/clock.h"
+#include "core/memory.h"
 #include "core/units.h"
 #include "supervisor/cli/frame/client.h"
 #include "supervisor/cli/frame/listing.h"
@@ -11,6 +12,9 @@
 #include "supervisor/cli/verbs.h"
 
 #include <cjson/cJSON.h>
+#include <string.h>
+
+#define NODE 12 /* of the columns */
 
 static const struct table_column columns[] = {
     {.title = "ID", .right = true},
@@ -52,12 +56,27 @@ static void add_row(struct table *table, const cJSON *server, int64_t now_us)
     table_cell(table, PAINT_PLAIN, "%s", view_since(server, now_us, text));
 }
 
+static bool on_nodes(const cJSON *servers)
+{
+    const cJSON *server;
+    cJSON_ArrayForEach(server, servers)
+    {
+        if (cJSON_IsString(cJSON_GetObjectItemCaseSensitive(server, "node")))
+            return true;
+    }
+    return false;
+}
+
+/* Where servers have nodes, these are shown also when nobody asks for the wide table. */
 static void show(const struct output *output, const cJSON *answer, struct buffer *out)
 {
-    struct table *table = table_new(columns, sizeof(columns) / sizeof(columns[0]));
-    const cJSON *server;
+    const cJSON *servers = cJSON_GetObjectItemCaseSensitive(answer, "servers"), *server;
+    struct table_column shown[ARRAY_SIZE(columns)];
+    memcpy(shown, columns, sizeof(columns));
+    shown[NODE].wide = !on_nodes(servers);
+    struct table *table = table_new(shown, ARRAY_SIZE(shown));
     int64_t now_us = view_time(answer, "timestamp");
-    cJSON_ArrayForEach(server, cJSON_GetObjectItemCaseSensitive(answer, "servers")) add_row(table, server, now_us);
+    cJSON_ArrayForEach(server, servers) add_row(table, server, now_us);
     table_append(table, output, out);
     if (output->headers)
         view_summary(output, answer, table_rows(table), out);

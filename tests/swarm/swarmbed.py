@@ -1,30 +1,33 @@
 """Two private Docker daemons in two network namespaces that a veth pair joins, one Swarm of both.
 
-Nothing of the machine is touched: the daemons have their own data, exec root, pid file and socket below one temporary
-folder, their bridges and rules live in the namespaces, and all of it goes with `close`."""
+Nothing of the machine is touched (see tests/private_dockerd.py), and all of it goes with `close`."""
 
 import contextlib
 import ctypes
 import http.client
 import json
 import os
+import pathlib
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import private_dockerd  # noqa: E402
+
 HEARTBEAT_S = 2
 CLONE_NEWNET = 0x40000000
-NEEDS = ("dockerd", "ip", "iptables", "nsenter")
 
 
 def missing():
     """What there isn't of what the bed is made with, in a sentence, or None."""
     if os.geteuid() != 0:
         return "not root: network namespaces and daemons of one's own need it"
-    lacking = [name for name in NEEDS if not shutil.which(name)]
+    lacking = [name for name in private_dockerd.NEEDS if not shutil.which(name)]
     return f"{', '.join(lacking)} not found; fix: apt-get install docker.io iproute2 iptables" if lacking else None
 
 
@@ -56,23 +59,32 @@ def run(*words):
 
 
 class Node:
-    """One daemon in its namespace."""
+    """One daemon in its namespaces."""
 
     def __init__(self, folder, name, address):
         self.name, self.address = name, address
         self.folder = os.path.join(folder, name)
-        self.namespace = name
-        # not `ip netns exec`: that mounts another /sys, which hides the cgroups
-        self.inside = ["nsenter", f"--net=/run/netns/{name}"]
         self.socket = os.path.join(self.folder, "docker.sock")
+        self.holder = None  # a process that keeps the network namespace; the daemon may be killed
         self.process = None
         os.makedirs(self.folder)
+
+    @property
+    def inside(self):
+        # not `ip netns exec`: that mounts another /sys, which hides the cgroups, and leaves /run/netns behind
+        return ["nsenter", f"--net=/proc/{self.holder.pid}/ns/net"]
+
+    def open(self):
+        self.holder = subprocess.Popen(["unshare", "--net", *private_dockerd.WITH_US, "sleep", "infinity"], start_new_session=True)
+        home = os.readlink("/proc/self/ns/net")
+        wait_for(lambda: os.readlink(f"/proc/{self.holder.pid}/ns/net") != home, 10, "a network namespace")
+        run(*self.inside, "ip", "link", "set", "lo", "up")
 
     @contextlib.contextmanager
     def network(self):
         """Sockets that are made within are of this node."""
         libc = ctypes.CDLL(None, use_errno=True)
-        with open("/proc/thread-self/ns/net") as home, open(f"/run/netns/{self.namespace}") as there:
+        with open("/proc/thread-self/ns/net") as home, open(f"/proc/{self.holder.pid}/ns/net") as there:
             if libc.setns(there.fileno(), CLONE_NEWNET) != 0:
                 raise OSError(ctypes.get_errno(), "setns")
             try:
@@ -82,11 +94,8 @@ class Node:
 
     def start(self):
         log = open(os.path.join(self.folder, "log"), "ab")
-        # a host name of its own: it is what Swarm calls the node
         self.process = subprocess.Popen(
-            [*self.inside, "unshare", "--uts", "sh", "-c", 'hostname "$0"; exec "$@"', self.name, "dockerd",
-             "--data-root", f"{self.folder}/data", "--exec-root", f"{self.folder}/exec",
-             "--pidfile", f"{self.folder}/pid", "-H", f"unix://{self.socket}", "--storage-driver", "vfs"],
+            [*self.inside, *private_dockerd.command(self.name, self.folder, "--storage-driver", "vfs")],
             stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
             env={**os.environ, "DOCKER_SERVICE_PREFER_OFFLINE_IMAGE": "1"})
         log.close()
@@ -135,14 +144,9 @@ class Node:
     def load_image(self, tar):
         self.ask("POST", "/images/load?quiet=1", raw=tar)
 
-    def pids(self):
-        """Of everything in the namespace, and the daemon's own family."""
-        found = subprocess.run(["ip", "netns", "pids", self.namespace], capture_output=True, text=True, timeout=10)
-        return [int(pid) for pid in found.stdout.split()]
-
     def family(self):
-        """The daemon, its containerd, the shims and what they run: those whose command or parents name the folder."""
-        mine = set(self.pids())
+        """The daemon, its containerd, and the shims: those whose command names the folder."""
+        mine = {self.process.pid} if self.process is not None else set()
         for entry in os.listdir("/proc"):
             if entry.isdigit():
                 try:
@@ -170,35 +174,29 @@ class Node:
                         grew = True
         return found
 
+    def end_all(self):
+        for pid in self.children_of(self.family()) - {os.getpid()}:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+
     def kill(self):
         """As a machine that loses its power: the daemon and all that it runs, at once."""
         if self.process is None:
             return
-        for pid in self.children_of(self.family()) - {os.getpid()}:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except OSError:
-                pass
+        self.end_all()
         self.process.wait(20)
         self.process = None
 
     def close(self):
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                pass
-        for pid in self.children_of(self.family()) - {os.getpid()}:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except OSError:
-                pass
-        mounts = []
-        with open("/proc/mounts") as file:
-            mounts = [line.split()[1] for line in file if self.folder in line]
-        for mount in sorted(mounts, reverse=True):
-            subprocess.run(["umount", "-l", mount], stderr=subprocess.DEVNULL, timeout=10)
+        self.end_all()
+        if self.holder is not None:
+            self.holder.kill()
+            self.holder.wait()
+        wait_for(lambda: private_dockerd.remove_cgroups(self.name), 20, f"the end of what {self.name} ran")
 
 
 class Swarm:
@@ -208,20 +206,17 @@ class Swarm:
         self.manager = Node(self.folder, f"{tag}a", "10.213.77.1")
         self.worker = Node(self.folder, f"{tag}b", "10.213.77.2")
         self.nodes = [self.manager, self.worker]
-        self.made = []
 
     def open(self):
         for node in self.nodes:
-            run("ip", "netns", "add", node.namespace)
-            self.made.append(node.namespace)
-            run("ip", "-n", node.namespace, "link", "set", "lo", "up")
-        a, b = (node.namespace for node in self.nodes)
-        run("ip", "-n", a, "link", "add", "sw0", "type", "veth", "peer", "name", "sw0", "netns", b)
+            node.open()
+        a, b = self.nodes
+        run(*a.inside, "ip", "link", "add", "sw0", "type", "veth", "peer", "name", "sw0", "netns", str(b.holder.pid))
         for node in self.nodes:
-            run("ip", "-n", node.namespace, "address", "add", f"{node.address}/24", "dev", "sw0")
-            run("ip", "-n", node.namespace, "link", "set", "sw0", "up")
+            run(*node.inside, "ip", "address", "add", f"{node.address}/24", "dev", "sw0")
+            run(*node.inside, "ip", "link", "set", "sw0", "up")
             # the daemon looks for a default route before it believes in an address of its own
-            run("ip", "-n", node.namespace, "route", "add", "default", "dev", "sw0")
+            run(*node.inside, "ip", "route", "add", "default", "dev", "sw0")
             node.start()
         return self
 
@@ -240,8 +235,8 @@ class Swarm:
         return [node for node in self.manager.ask("GET", "/nodes") if node["Status"]["State"] == "ready"]
 
     def close(self):
-        for node in self.nodes:
-            node.close()
-        for namespace in self.made:
-            subprocess.run(["ip", "netns", "delete", namespace], stderr=subprocess.DEVNULL, timeout=10)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        try:
+            for node in self.nodes:
+                node.close()
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,112 +1,23 @@
-"""A farm on a real Swarm of two nodes: `make test-swarm`. The tests are one story, in order, on one Swarm: forming it costs
-more than all of them."""
+"""What only Swarm has, on a real one of two nodes: `make test-swarm`. What every server must do is in tests/behaviour. The
+tests are one story, in order, on one Swarm: forming it costs more than all of them."""
 
-import contextlib
-import json
-import os
 import pathlib
 import shutil
-import signal
-import subprocess
 import sys
-import tempfile
-import urllib.error
-import urllib.request
+import time
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import swarmbed  # noqa: E402
 from swarmbed import wait_for  # noqa: E402
+from swarmfarm import Farm, services  # noqa: E402
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-FARMD = os.environ.get("FARMD", str(ROOT / "build" / "farmd"))
 SERVERS = 6
+SHOWN_WITHIN_S = 10  # that a node is lost, with the heartbeat of this Swarm: 5 s of Swarm's own, and one listing
 LABEL = '{"label":["farmd.server"]}'
 
 pytestmark = pytest.mark.skipif(swarmbed.missing() is not None, reason=str(swarmbed.missing()))
-
-
-class Farm:
-    """farmd on the manager."""
-
-    def __init__(self, swarm):
-        self.node = swarm.manager
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="farmd-on-swarm-"))
-        self.process = None
-        self.count = SERVERS
-
-    def command(self, *words):
-        return [*self.node.inside, FARMD, *words]
-
-    def environment(self):
-        return {"PATH": os.environ["PATH"], "DOCKER_HOST": f"unix://{self.node.socket}", "HOME": str(self.folder)}
-
-    def settings(self, *more):
-        return ["--runtime", "swarm", "--state-dir", str(self.folder / "state"), "--runtime-dir",
-                str(self.folder / "run"), *more]
-
-    def start(self, *more):
-        with open(self.folder / "out", "ab") as out:
-            self.process = subprocess.Popen(self.command(*self.settings("--servers", str(self.count), *more)),
-                                            cwd=self.folder, env=self.environment(), stdout=out, stderr=out,
-                                            stdin=subprocess.DEVNULL)
-        wait_for(self.answers, 60, "the API")
-        return self
-
-    def answers(self):
-        assert self.process.poll() is None, self.output()
-        try:
-            return self.ask("GET", "/")[0] == 200
-        except OSError:
-            return False
-
-    def refused(self, *words, **environment):
-        done = subprocess.run(self.command(*words), cwd=self.folder, env={**self.environment(), **environment},
-                              capture_output=True, text=True, timeout=60)
-        return done.returncode, done.stderr
-
-    def ask(self, method, path, body=None, port=8000):
-        data = json.dumps(body).encode() if body is not None else None
-        request = urllib.request.Request(f"http://localhost:{port}{path}", data, {"Content-Type": "application/json"},
-                                         method=method)
-        with self.node.network():
-            try:
-                with urllib.request.urlopen(request, timeout=60) as answer:
-                    return answer.status, json.load(answer)
-            except urllib.error.HTTPError as error:
-                return error.code, json.load(error)
-
-    def servers(self):
-        return {server["id"]: server for server in self.ask("GET", "/api/servers")[1]["servers"]}
-
-    def events(self, server_id, reason):
-        events = self.ask("GET", f"/api/events?server_id={server_id}&limit=1000")[1]["events"]
-        return [event for event in events if event["reason"] == reason]
-
-    def all_serve(self):
-        if self.process.poll() is not None:
-            raise AssertionError(self.output())
-        with contextlib.suppress(OSError):
-            servers = self.servers()
-            return servers if all(s["status"] == "running" and s["node"] for s in servers.values()) and \
-                len(servers) == self.count else None
-        return None
-
-    def output(self):
-        return (self.folder / "out").read_text()
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
-
-
-def services(swarm):
-    return {s["Spec"]["Name"]: s for s in swarm.manager.ask("GET", "/services")}
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +31,7 @@ def swarm():
 
 @pytest.fixture(scope="module")
 def farm(swarm):
-    farm = Farm(swarm)
+    farm = Farm(swarm, SERVERS)
     yield farm
     if farm.process is not None and farm.process.poll() is None:
         farm.kill()
@@ -159,80 +70,14 @@ def test_servers_are_spread_and_all_answer_on_localhost(farm, swarm):
         assert answer["hostname"] == f"server-{server_id}"
 
 
-def test_limits_are_the_containers(farm, swarm):
-    found = farm.servers()
+def test_asks_for_limits_and_nothing_more(swarm, farm):
     resources = services(swarm)["server-1"]["Spec"]["TaskTemplate"]["Resources"]
     assert resources["Limits"] == {"NanoCPUs": 500000000, "MemoryBytes": 256 * 2**20, "Pids": 128}
     assert resources["Reservations"] == {"NanoCPUs": 100000000, "MemoryBytes": 128 * 2**20}
     for node in (swarm.manager, swarm.worker):
         for container in node.ask("GET", "/containers/json"):
             host = node.ask("GET", f"/containers/{container['Id']}/json")["HostConfig"]
-            assert (host["NanoCpus"], host["Memory"]) == (500000000, 256 * 2**20)
             assert host["CapDrop"] == ["ALL"] and host["ReadonlyRootfs"]
-    assert all(s["limits"]["memory_mb"] == 256 for s in found.values())
-
-
-def test_what_swarm_cannot_do_is_answered_with_409(farm):
-    for action, why in (("kill", "cannot send a signal"), ("pause", "cannot freeze"), ("resume", "cannot freeze")):
-        status, answer = farm.ask("POST", "/api/servers/2/action", {"action": action})
-        assert status == 409 and why in answer["detail"], answer
-    assert farm.servers()[2]["status"] == "running"
-
-
-def test_stop_and_start(farm, swarm):
-    assert farm.ask("POST", "/api/servers/1/action", {"action": "stop"})[0] == 200
-    assert farm.servers()[1]["status"] == "stopped"
-    assert services(swarm)["server-1"]["Spec"]["Mode"]["Replicated"]["Replicas"] == 0
-    assert farm.ask("POST", "/api/servers/1/action", {"action": "start"})[0] == 200
-    assert farm.ask("GET", "/", port=8001)[0] == 200
-
-
-def local(farm, swarm):
-    return next(s for s in farm.servers().values() if s["node"] == swarm.manager.name)
-
-
-def distant(farm, swarm):
-    return next(s for s in farm.servers().values() if s["node"] == swarm.worker.name)
-
-
-def test_a_crash_is_restarted_by_swarm_and_told(farm, swarm):
-    for choose in (local, distant):
-        server = choose(farm, swarm)
-        task = next(t for t in swarm.manager.ask("GET", "/tasks") if t["Status"]["State"] == "running" and
-                    t["Spec"]["ContainerSpec"]["Labels"]["farmd.server"] == str(server["id"]))
-        os.kill(task["Status"]["ContainerStatus"]["PID"], signal.SIGKILL)
-        crashed = wait_for(lambda: farm.events(server["id"], "Crashed"), 20, "the crash")  # noqa: B023
-        assert "signal 9, SIGKILL" in crashed[-1]["message"]
-        assert farm.events(server["id"], "BackOff"), "the next try is Swarm's, and told"
-        wait_for(farm.all_serve, 60, "the server being back")
-        assert farm.servers()[server["id"]]["restarts"] >= 1
-
-
-def test_an_oom_kill_on_this_node_is_told_as_one(farm, swarm):
-    server = local(farm, swarm)
-    with contextlib.suppress(OSError):
-        farm.ask("POST", "/simulate-load?cpu_duration=0&memory_mb=400", port=server["port"])
-    wait_for(lambda: farm.events(server["id"], "OOMKilled"), 20, "the OOM kill")
-    wait_for(farm.all_serve, 60, "the server being back")
-
-
-def test_scale_makes_and_removes_services(farm, swarm):
-    assert farm.ask("POST", "/api/scale", {"servers": SERVERS + 2})[0] == 200
-    farm.count = SERVERS + 2
-    wait_for(farm.all_serve, 60, "two more")
-    assert len(services(swarm)) == SERVERS + 2
-    assert farm.ask("POST", "/api/scale", {"servers": SERVERS})[0] == 200
-    farm.count = SERVERS
-    wait_for(lambda: len(services(swarm)) == SERVERS, 20, "their services being removed")
-
-
-def test_limits_are_changed_by_an_update(farm, swarm):
-    assert farm.ask("PATCH", "/api/servers/2", {"cpu": 0.25, "memory": "64M", "cpu_reservation": 0.1,
-                                                "memory_reservation": "32M"})[0] == 200
-    wait_for(lambda: services(swarm)["server-2"]["Spec"]["TaskTemplate"]["Resources"]["Limits"]["MemoryBytes"] ==
-             64 * 2**20, 20, "the update")
-    wait_for(lambda: farm.servers()[2]["limits"]["memory_mb"] == 64 and farm.all_serve(), 60, "the server with them")
-    assert not farm.events(2, "Completed"), "it was replaced, and did not end by itself"
 
 
 def test_what_no_node_has_room_for_says_so(farm):
@@ -243,15 +88,52 @@ def test_what_no_node_has_room_for_says_so(farm):
     wait_for(farm.all_serve, 60, "the server, now that there is room")
 
 
+def change(swarm, kind, name, how):
+    """As `docker service update` and `docker node update` do it."""
+    found = services(swarm)[name] if kind == "services" else \
+        next(n for n in swarm.manager.ask("GET", "/nodes") if n["Description"]["Hostname"] == name)
+    how(found["Spec"])
+    swarm.manager.ask("POST", f"/{kind}/{found['ID']}/update?version={found['Version']['Index']}", found["Spec"])
+
+
+def put_right(farm, server_id, text):
+    return wait_for(lambda: [e for e in farm.events(server_id, "PutRight") if text in e["message"]], 20, text)
+
+
+def test_what_somebody_stops_and_starts_through_docker_stays_so(farm, swarm):
+    change(swarm, "services", "server-5", lambda spec: spec["Mode"]["Replicated"].update(Replicas=0))
+    wait_for(lambda: farm.servers()[5]["status"] == "stopped", 20, "the stop being shown")
+    assert farm.servers()[5]["error"] == "stopped through Docker"
+    change(swarm, "services", "server-5", lambda spec: spec["Mode"]["Replicated"].update(Replicas=1))
+    put_right(farm, 5, "was started through Docker")
+    wait_for(farm.all_serve, 60, "the server that was started there")
+    tasks = [t for t in swarm.manager.ask("GET", "/tasks") if t["DesiredState"] == "running" and
+             t["Spec"]["ContainerSpec"]["Labels"]["farmd.server"] == "5"]
+    assert len(tasks) == 1 and services(swarm)["server-5"]["Spec"]["TaskTemplate"]["ForceUpdate"] == 0, \
+        "its task is taken as it is"
+
+
+def test_what_somebody_removes_or_changes_through_docker_is_put_right(farm, swarm):
+    swarm.manager.ask("DELETE", "/services/server-5")
+    put_right(farm, 5, "was removed through Docker: it is made anew")
+    change(swarm, "services", "server-6",
+           lambda spec: spec["TaskTemplate"]["Resources"]["Limits"].update(MemoryBytes=200 * 2**20))
+    put_right(farm, 6, "had its limits changed through Docker: put back")
+    wait_for(farm.all_serve, 60, "both again")
+    assert services(swarm)["server-6"]["Spec"]["TaskTemplate"]["Resources"]["Limits"]["MemoryBytes"] == 256 * 2**20
+
+
+def test_a_drained_node_is_left_and_comes_back(farm, swarm):
+    change(swarm, "nodes", swarm.worker.name, lambda spec: spec.update(Availability="drain"))
+    wait_for(lambda: farm.all_serve() and {s["node"] for s in farm.servers().values()} == {swarm.manager.name}, 60,
+             "all on the other node")
+    change(swarm, "nodes", swarm.worker.name, lambda spec: spec.update(Availability="active"))
+    assert farm.ask("POST", "/api/rolling-restart", {"max_unavailable": 3})[0] == 200
+    wait_for(lambda: farm.all_serve() and len({s["node"] for s in farm.servers().values()}) == 2, 60, "both nodes in use")
+
+
 def test_use_is_known_of_every_node(farm):
     wait_for(lambda: all(s["memory_mb"] > 0 for s in farm.servers().values()), 30, "memory of each")
-
-
-def test_rolling_restart(farm):
-    before = {i: s["started_at"] for i, s in farm.servers().items()}
-    assert farm.ask("POST", "/api/rolling-restart", {"max_unavailable": 3})[0] == 200
-    after = farm.servers()
-    assert all(s["status"] == "running" and s["started_at"] != before[i] for i, s in after.items())
 
 
 def running_tasks(swarm):
@@ -259,26 +141,17 @@ def running_tasks(swarm):
             if t["DesiredState"] == "running"}
 
 
-def test_a_farmd_that_is_killed_finds_its_services(farm, swarm):
+def test_a_farmd_without_anything_of_its_own_finds_its_services(farm, swarm):
+    assert farm.ask("PATCH", "/api/servers/2", {"memory": "64M", "memory_reservation": "32M"})[0] == 200
+    wait_for(lambda: services(swarm)["server-2"]["Spec"]["TaskTemplate"]["Resources"]["Limits"]["MemoryBytes"] ==
+             64 * 2**20 and farm.all_serve(), 60, "the server with other limits")
     assert farm.ask("POST", "/api/servers/3/action", {"action": "stop"})[0] == 200
-    tasks = running_tasks(swarm)
-    farm.kill()
-    farm.start()
-    found = farm.servers()
-    assert farm.output().count("adopted     5 servers") == 1
-    assert found[3]["status"] == "stopped"
-    assert all(s["status"] == "running" for i, s in found.items() if i != 3)
-    assert found[2]["limits_configured"]["memory_mb"] == 64
-    assert running_tasks(swarm) == tasks
-
-
-def test_and_without_anything_of_its_own(farm, swarm):
     tasks = running_tasks(swarm)
     farm.kill()
     shutil.rmtree(farm.folder / "state")
     farm.start()
     found = farm.servers()
-    assert farm.output().count("adopted     5 servers") == 2
+    assert farm.output().count("adopted     5 servers") == 1
     assert found[3]["status"] == "stopped"
     wait_for(lambda: farm.servers()[2]["limits"]["memory_mb"] == 256, 60, "the limits that are set")
     now = running_tasks(swarm)
@@ -290,9 +163,11 @@ def test_and_without_anything_of_its_own(farm, swarm):
 def test_a_lost_node_shows_and_its_servers_come_back_elsewhere(farm, swarm):
     lost = [s["id"] for s in farm.servers().values() if s["node"] == swarm.worker.name]
     assert lost
+    began = time.monotonic()
     swarm.worker.kill()
     for server_id in lost:
-        told = wait_for(lambda: farm.events(server_id, "ExitUnknown"), 20, "the lost node")  # noqa: B023
+        left = began + SHOWN_WITHIN_S - time.monotonic()
+        told = wait_for(lambda: farm.events(server_id, "ExitUnknown"), left, "the lost node")  # noqa: B023
         assert f"node {swarm.worker.name} is down" in told[-1]["message"]
     found = wait_for(farm.all_serve, 60, "its servers elsewhere")
     assert {s["node"] for s in found.values()} == {swarm.manager.name}

@@ -21,6 +21,8 @@
 #define THERE "127.0.0.2"
 #define MUCH ((size_t)2 << 20)
 #define PATIENCE_S 20
+#define FIRST_PORT 20000
+#define PORTS 10000U
 
 struct world {
     uv_loop_t loop;
@@ -41,18 +43,34 @@ static struct sockaddr_in address_of(const char *host, uint16_t port)
     return address;
 }
 
-/* A port that is free on both addresses. */
-static int listen_there(uint16_t *port)
+/* -1: another program has it. */
+static int listen_at(const char *host, uint16_t port)
 {
-    struct sockaddr_in address = address_of(THERE, 0);
-    socklen_t length = sizeof(address);
+    struct sockaddr_in address = address_of(host, port);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(listen(fd, 16), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length), 0);
-    *port = ntohs(address.sin_port);
-    return fd;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, 16) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/* On a port that is free here too, below those that the kernel gives away: it hands out one of these for THERE while a
+ * connection of another program has it on 127.0.0.1, or gives it to one between two of the relay's. */
+static int listen_there(uint16_t *port)
+{
+    for (unsigned try = 0; try < PORTS; try++) {
+        *port = (uint16_t)(FIRST_PORT + ((unsigned)getpid() + try) % PORTS);
+        int here = listen_at("127.0.0.1", *port);
+        int there = here >= 0 ? listen_at(THERE, *port) : -1;
+        if (here >= 0)
+            close(here);
+        if (there >= 0)
+            return there;
+    }
+    fail_msg("no port is free");
+    return -1;
 }
 
 static void *echo(void *data)
@@ -213,6 +231,45 @@ static void a_closed_one_gives_up_its_port_and_its_connections(void **state)
     open_relay(world); /* it can be had again at once */
 }
 
+/* Whether what is sent comes back, the loop being run meanwhile. */
+static bool is_echoed(struct world *world, int fd, char byte)
+{
+    char back = 0;
+
+    if (send(fd, &byte, 1, MSG_NOSIGNAL) != 1)
+        return false;
+    for (int ms = 0; ms < PATIENCE_S * 1000; ms++) {
+        uv_run(&world->loop, UV_RUN_NOWAIT);
+        ssize_t n = recv(fd, &back, 1, MSG_DONTWAIT);
+        if (n >= 0 || errno != EAGAIN)
+            return n == 1 && back == byte;
+        usleep(1000);
+    }
+    return false;
+}
+
+static void a_retired_one_gives_up_its_port_and_not_its_connections(void **state)
+{
+    struct world *world = *state;
+
+    open_relay(world);
+    pthread_create(&world->echoing, NULL, echo, world);
+    int fd = connect_here(world->port);
+    assert_true(fd >= 0);
+    assert_true(is_echoed(world, fd, 'a'));
+    relay_retire(world->relay);
+    uv_run(&world->loop, UV_RUN_NOWAIT);
+    int other = listen_at("127.0.0.1", world->port);
+    assert_true(other >= 0);
+    assert_true(is_echoed(world, fd, 'b'));
+    close(other);
+    close(fd);
+    relay_close(world->relay);
+    world->relay = NULL;
+    uv_run(&world->loop, UV_RUN_NOWAIT);
+    pthread_join(world->echoing, NULL);
+}
+
 static void a_taken_port_is_told(void **state)
 {
     struct world *world = *state;
@@ -231,6 +288,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(bytes_pass_unchanged_both_ways_and_so_does_their_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(where_nobody_listens_a_connection_ends, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_closed_one_gives_up_its_port_and_its_connections, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_retired_one_gives_up_its_port_and_not_its_connections, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_taken_port_is_told, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

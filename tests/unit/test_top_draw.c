@@ -195,9 +195,8 @@ static void wide_screens_show_more(void **state)
 }
 
 /* Whatever the width: every heading is whole, and a row's figures end where their heading does. */
-static void columns_stand_below_their_headings(void **state)
+static void assert_columns_stand_below_their_headings(struct scene *scene)
 {
-    struct scene *scene = *state;
     for (int columns = SCENE_LEAST_COLUMNS; columns < 220; columns++) {
         struct canvas canvas = draw(scene, 24, columns, true);
         struct buffer heading = BUFFER_EMPTY, row = BUFFER_EMPTY;
@@ -214,6 +213,29 @@ static void columns_stand_below_their_headings(void **state)
         buffer_done(&row);
         canvas_done(&canvas);
     }
+}
+
+static void columns_stand_below_their_headings(void **state)
+{
+    assert_columns_stand_below_their_headings(*state);
+}
+
+static void nodes_are_shown_where_there_are_some(void **state)
+{
+    static const struct top_server on_nodes[] = {
+        {.id = 1, .status = "running", .health = "healthy", .cpu = 98, .throttled = 61, .rate = 96, .node = "farm-a"},
+        {.id = 2, .status = "backoff", .health = "unknown", .error = "node farm-b is down", .rate = -1, .p99 = -1},
+    };
+    struct scene *scene = *state;
+    struct canvas canvas = draw(scene, 24, 120, false);
+    assert_false(has_text(&canvas, "NODE"));
+    canvas_done(&canvas);
+    model_take(&scene->model, top_snapshot(on_nodes, ARRAY_SIZE(on_nodes), 2), false);
+    canvas = draw(scene, 24, 120, false);
+    assert_true(has_text(&canvas, "HEALTH    NODE ") && has_text(&canvas, "healthy   farm-a ") &&
+                has_text(&canvas, "backoff  -         - "));
+    canvas_done(&canvas);
+    assert_columns_stand_below_their_headings(scene);
 }
 
 static void draws_without_utf8(void **state)
@@ -319,6 +341,19 @@ static void draws_a_server(void **state)
     assert_true(has_text(&canvas, "last end  OOMKilled 0 ms ago (signal 9); 4 restarts, 0 OOM kills"));
     assert_true(has_text(&canvas, "next      next try in 3.2 s (profile farm); farmd start 2 tries at once"));
     assert_true(has_text(&canvas, "hello  [31mred") && has_text(&canvas, "nothing has happened to it yet"));
+    canvas_done(&canvas);
+}
+
+static void a_servers_node_is_told(void **state)
+{
+    static const struct top_server there = {.id = 1, .status = "running", .health = "healthy", .node = "farm-b"};
+    struct scene *scene = *state;
+    struct snapshot *snapshot = top_snapshot(&there, 1, 3);
+    scene_open(scene, 1);
+    scene_take_server(scene, steal(&snapshot->single), snapshot->at_us);
+    snapshot_free(snapshot);
+    struct canvas canvas = draw(scene, 24, 100, false);
+    assert_true(has_text(&canvas, ", node farm-b"));
     canvas_done(&canvas);
 }
 
@@ -443,6 +478,7 @@ int main(void)
         TEST(draws_the_list),
         TEST(wide_screens_show_more),
         TEST(columns_stand_below_their_headings),
+        TEST(nodes_are_shown_where_there_are_some),
         TEST(draws_without_utf8),
         TEST(says_that_it_needs_more),
         TEST(says_what_is_chosen),
@@ -451,6 +487,7 @@ int main(void)
         TEST(shows_every_key),
         TEST(no_key_means_two_things),
         TEST(draws_a_server),
+        TEST(a_servers_node_is_told),
         TEST(a_server_may_be_unknown_yet),
         TEST(panes_follow_and_scroll),
         TEST(panes_wrap_long_lines),

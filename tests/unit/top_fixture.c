@@ -25,6 +25,8 @@ static void append_server(struct buffer *out, const struct top_server *server)
         buffer_printf(out, ",\"requests_per_second\":%g", server->rate);
     if (server->p99 >= 0)
         buffer_printf(out, ",\"latency\":{\"p50_ms\":0.1,\"p90_ms\":0.2,\"p99_ms\":%g}", server->p99);
+    if (server->node)
+        buffer_printf(out, ",\"node\":\"%s\"", server->node);
     if (server->error)
         buffer_printf(out, ",\"error\":\"%s\"", server->error);
     else

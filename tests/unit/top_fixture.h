@@ -9,6 +9,7 @@
 struct top_server {
     int id;
     const char *status, *health, *error;
+    const char *node;                         /* NULL: null */
     double cpu, throttled, memory, rate, p99; /* rate and p99 below 0: null */
     int restarts;
 };

@@ -53,6 +53,11 @@ static void put_health(struct canvas *canvas, int line, int column, int width, c
     canvas_put(canvas, line, column, width, row->health_paint, row->health);
 }
 
+static void put_node(struct canvas *canvas, int line, int column, int width, const struct snapshot_row *row)
+{
+    canvas_put(canvas, line, column, width, PAINT_PLAIN, row->node[0] != '\0' ? row->node : "-");
+}
+
 static void put_cpu(struct canvas *canvas, int line, int column, int width, const struct snapshot_row *row)
 {
     put_bar(canvas, line, column, width, row->cpu);
@@ -118,6 +123,7 @@ static const struct column columns[] = {
     {"ID", SORT_ID, 2, 0, true, false, false, put_id},
     {"STATE", SORT_STATE, 8, 0, false, false, false, put_state},
     {"HEALTH", SORT_HEALTH, 9, 0, false, false, false, put_health},
+    {"NODE", SORT_COUNT, 10, 102, false, false, false, put_node},
     {"CPU", SORT_CPU, PERCENT, 0, false, true, true, put_cpu},
     {"THROT", SORT_THROTTLED, 5, 70, true, false, true, put_throttled},
     {"MEMORY", SORT_MEMORY, PERCENT, 0, false, true, true, put_memory},
@@ -144,6 +150,12 @@ static int digits(int number)
     return count;
 }
 
+/* Nodes have a column where there are some. */
+static bool is_shown(const struct column *column, const struct snapshot *snapshot, int width)
+{
+    return width >= column->from && (column->put != put_node || (snapshot && snapshot->has_nodes));
+}
+
 static struct layout lay_out(const struct scene *scene, int width)
 {
     struct layout layout = {.figures = 0};
@@ -151,7 +163,7 @@ static struct layout lay_out(const struct scene *scene, int width)
     int highest = snapshot && snapshot->count > 0 ? snapshot->rows[snapshot->count - 1].id : 0;
     int needed = 1, bars = 0;
     for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
-        if (width < columns[i].from)
+        if (!is_shown(&columns[i], snapshot, width))
             continue;
         layout.width[i] = columns[i].width;
         if (columns[i].sort == SORT_ID && digits(highest) > columns[i].width)

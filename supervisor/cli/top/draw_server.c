@@ -104,13 +104,24 @@ static void put_memory(struct canvas *canvas, int line, const struct opened *ope
             limit, view_memory(opened->server, use));
 }
 
+/* "group default", on a cluster also "group default, node farm-b" */
+static void put_place(struct canvas *canvas, int line, int column, const cJSON *server)
+{
+    const char *node = view_text(server, "node");
+    column += canvas_printf(canvas, line, column, canvas->columns - column, PAINT_PLAIN, "group %s",
+                            view_text(server, "group"));
+    if (strcmp(node, "-") != 0)
+        canvas_printf(canvas, line, column, canvas->columns - column, PAINT_PLAIN, ", node %s", node);
+}
+
 static void put_requests(struct canvas *canvas, int line, const struct opened *opened)
 {
     const cJSON *server = opened->server;
     char rate[VIEW_TEXT], errors[VIEW_TEXT], p50[VIEW_TEXT], p99[VIEW_TEXT], total[VIEW_TEXT], pid[VIEW_TEXT];
     int column = put_label(canvas, line, "requests"), room = canvas->columns;
     if (!is_running(server)) {
-        canvas_printf(canvas, line, column, room - column, PAINT_PLAIN, "- · group %s", view_text(server, "group"));
+        column += canvas_put(canvas, line, column, room - column, PAINT_PLAIN, "- · ");
+        put_place(canvas, line, column, server);
         return;
     }
     column +=
@@ -119,9 +130,9 @@ static void put_requests(struct canvas *canvas, int line, const struct opened *o
     if (cJSON_IsObject(get(server, "latency")))
         column += canvas_printf(canvas, line, column, room - column, PAINT_PLAIN, ", p50 %s, p99 %s",
                                 view_latency(server, "p50_ms", p50), view_latency(server, "p99_ms", p99));
-    canvas_printf(canvas, line, column, room - column, PAINT_PLAIN, "; %s in all · pid %s, group %s",
-                  view_count(server, "requests_total", total), view_count(server, "pid", pid),
-                  view_text(server, "group"));
+    column += canvas_printf(canvas, line, column, room - column, PAINT_PLAIN, "; %s in all · pid %s, ",
+                            view_count(server, "requests_total", total), view_count(server, "pid", pid));
+    put_place(canvas, line, column, server);
 }
 
 static int put_pane(const struct pane *pane, struct canvas *canvas, int line, int lines, const char *name, bool larger,

@@ -47,6 +47,8 @@ static void read_row(const cJSON *server, int64_t now_us, struct snapshot_row *r
 {
     row->id = (int)view_number(server, "id", 0);
     snprintf(row->name, sizeof(row->name), "%s", view_text(server, "name"));
+    if (cJSON_IsString(cJSON_GetObjectItemCaseSensitive(server, "node")))
+        snprintf(row->node, sizeof(row->node), "%s", view_text(server, "node"));
     snprintf(row->state, sizeof(row->state), "%s", view_text(server, "status"));
     snprintf(row->health, sizeof(row->health), "%s", view_health(server));
     row->state_paint = view_state_paint(server);
@@ -146,7 +148,9 @@ static void add_row(struct snapshot *snapshot, cJSON *server)
         snapshot->rows = xrealloc(snapshot->rows, snapshot->room * sizeof(*snapshot->rows));
     }
     snapshot->rows[snapshot->count] = (struct snapshot_row){.id = 0};
-    read_row(server, snapshot->at_us, &snapshot->rows[snapshot->count++]);
+    struct snapshot_row *row = &snapshot->rows[snapshot->count++];
+    read_row(server, snapshot->at_us, row);
+    snapshot->has_nodes = snapshot->has_nodes || row->node[0] != '\0';
     cJSON_Delete(snapshot->single);
     snapshot->single = server;
 }

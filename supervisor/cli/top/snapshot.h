@@ -16,6 +16,7 @@ struct cJSON;
 struct snapshot_row {
     int id;
     char name[24];
+    char node[64];              /* of a cluster; "" elsewhere */
     char state[12], health[12]; /* health "-" unless it runs */
     enum paint state_paint, health_paint;
     unsigned trouble;              /* 0: none; the higher, the more it needs a person */
@@ -32,7 +33,8 @@ struct snapshot_row {
 struct snapshot {
     struct snapshot_row *rows; /* ascending by id */
     size_t count, room;
-    int total; /* servers of the farm, which may be more than were asked for */
+    int total;      /* servers of the farm, which may be more than were asked for */
+    bool has_nodes; /* some row has one */
     int64_t at_us;
 
     struct view_count counts[VIEW_COUNTS];

@@ -1,6 +1,6 @@
 /*
- * The life of one run: a task of the server's service is waited for, watched, and asked how it ended. Everything that is
- * known of tasks comes from the listings of watch.c.
+ * The life of one run: a task of the server's service is waited for and watched, until it is no longer wanted. Everything
+ * that is known of tasks comes from the listings of watch.c.
  */
 #include "supervisor/runtime/swarm/swarm.h"
 
@@ -20,7 +20,6 @@
 #include <sys/stat.h>
 
 #define STUCK_LISTINGS 4 /* in a row in which no node would have it: then that is told */
-#define ALONE_LISTINGS 2 /* in a row without another task: then Swarm makes none */
 
 const struct node_state *swarm_node(const struct runtime *runtime, const char *id)
 {
@@ -31,24 +30,28 @@ const struct node_state *swarm_node(const struct runtime *runtime, const char *i
     return NULL;
 }
 
-static bool is_here(const struct runtime_process *run)
+bool swarm_run_is_here(const struct runtime_process *run)
 {
     return strcmp(run->task.node, run->runtime->self) == 0;
 }
 
-/* What is open for a task that runs. The port is free afterwards: the next task may come to this node. */
-static void let_go(struct runtime_process *run)
+void swarm_run_retire(struct runtime_process *run)
 {
     swarm_figures_end(run);
-    relay_close(steal(&run->relay));
-    engine_stream_free(steal(&run->log));
-    log_frames_free(steal(&run->frames));
+    relay_retire(run->relay);
     watched_leaf_free(steal(&run->leaf));
+}
+
+void swarm_run_let_go(struct runtime_process *run)
+{
+    swarm_run_retire(run);
+    relay_close(steal(&run->relay));
+    swarm_log_linger(steal(&run->log));
 }
 
 void swarm_run_free(struct runtime_process *run)
 {
-    let_go(run);
+    swarm_run_let_go(run);
     if (run->service && run->service->run == run)
         run->service->run = NULL;
     free(run->log_path);
@@ -75,8 +78,8 @@ static void on_answer(void *data, const struct engine_answer *answer)
     free(call);
 }
 
-static void ask(struct runtime_process *run, const char *path,
-                void (*done)(struct runtime_process *run, const struct engine_answer *answer))
+void swarm_ask(struct runtime_process *run, const char *path,
+               void (*done)(struct runtime_process *run, const struct engine_answer *answer))
 {
     struct run_call *call = xmalloc(sizeof(*call));
     const struct engine_call what = {.method = "GET", .path = path, .done = on_answer, .data = call};
@@ -86,166 +89,14 @@ static void ask(struct runtime_process *run, const char *path,
     engine_send(run->runtime->engine, &what);
 }
 
-/* --- the end --- */
-
-/* The owner may start the server anew from within. */
-static void tell_end(struct runtime_process *run, const struct runtime_exit *exit)
-{
-    struct runtime *runtime = run->runtime;
-
-    run->told = true;
-    LIST_REMOVE(run, link);
-    let_go(run);
-    run->service->run = NULL;
-    run->service = NULL; /* a server that leaves the farm with this takes it along */
-    runtime->events.on_exit(run->owner, exit);
-    if (!run->asking)
-        swarm_run_free(run);
-}
-
-static bool has_successor(const struct runtime_process *run)
-{
-    const struct task_state *live = &run->service->live;
-    return live->id[0] != '\0' && strcmp(live->id, run->task.id) != 0;
-}
-
-/* Swarm counts the delay from when it made the next task, which it does at once. */
-static int64_t delay_left_ms(const struct runtime_process *run)
-{
-    const struct task_state *next = &run->service->live;
-    int64_t made_us = engine_time_ns(next->created_at) / (NS_PER_SECOND / US_PER_SECOND);
-    int64_t left_ms = service_delay_ms(run->service->spec) - (clock_realtime_us() - made_us) / (US_PER_SECOND / 1000);
-
-    return strcmp(next->desired, "ready") == 0 && left_ms > 0 ? left_ms : 0;
-}
-
-static void ended(struct runtime_process *run, struct runtime_exit *exit)
-{
-    if (run->stopping) { /* that came from the farm */
-        exit->follow_up = RUNTIME_FOLLOW_POLICY;
-    } else if (has_successor(run)) {
-        exit->follow_up = RUNTIME_RESTARTS_IT;
-        exit->restart_in_ms = delay_left_ms(run);
-    } else {
-        exit->follow_up = RUNTIME_LEAVES_IT;
-    }
-    tell_end(run, exit);
-}
-
-void swarm_run_failed(struct runtime_process *run, const char *reason)
-{
-    struct runtime_exit exit = {.kind = RUNTIME_EXIT_CODE, .exit_code = 127, .not_started = true};
-
-    if (run->state != RUN_WAITING) {
-        log_warning("%s: %s", run->name, reason);
-        return;
-    }
-    snprintf(exit.detail, sizeof(exit.detail), "%s", reason);
-    tell_end(run, &exit);
-}
-
-static void on_container(struct runtime_process *run, const struct engine_answer *answer)
-{
-    const cJSON *state = cJSON_GetObjectItemCaseSensitive(answer->json, "State");
-    struct runtime_exit exit;
-
-    task_exit(&run->task, &exit);
-    exit.oom_killed = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(state, "OOMKilled"));
-    ended(run, &exit);
-}
-
-/* An OOM kill looks like any SIGKILL to Swarm; the Engine that ran it knows better, and only this one can be asked. */
-static void task_over(struct runtime_process *run)
-{
-    struct runtime_exit exit;
-
-    task_exit(&run->task, &exit);
-    if (exit.kind == RUNTIME_EXIT_SIGNAL && exit.signal == SIGKILL && is_here(run) && run->task.container[0]) {
-        cleanup_free char *path = xasprintf("/containers/%s/json", run->task.container);
-        ask(run, path, on_container);
-        return;
-    }
-    ended(run, &exit);
-}
-
-static void task_vanished(struct runtime_process *run, const char *why)
-{
-    struct runtime_exit exit = {.kind = RUNTIME_EXIT_UNKNOWN};
-
-    snprintf(exit.detail, sizeof(exit.detail), "%s", why);
-    ended(run, &exit);
-}
-
-static void on_asked(struct runtime_process *run, const struct engine_answer *answer)
-{
-    struct task_state now;
-    struct error err;
-    char why[128];
-
-    if (answer->code < 0 && answer->status != 404)
-        return; /* the next listing asks again */
-    if (!run->stopping && !has_successor(run) && run->alone++ < ALONE_LISTINGS)
-        return;
-    if (answer->status == 404 || task_parse(answer->json, &now, &err) < 0) {
-        task_vanished(run, "");
-        return;
-    }
-    const struct node_state *node = swarm_node(run->runtime, now.node);
-    run->task = now;
-    if (task_is_over(&now)) {
-        task_over(run);
-    } else if (node && node->down) {
-        snprintf(why, sizeof(why), "node %s is down", node->name);
-        task_vanished(run, why);
-    }
-}
-
-static void ask_how_it_ended(struct runtime_process *run)
-{
-    cleanup_free char *path = xasprintf("/tasks/%s", run->task.id);
-
-    if (run->state == RUN_RUNNING && run->leaf)
-        swarm_sample(run, &run->last_sample);
-    if (run->state != RUN_ENDING)
-        let_go(run);
-    run->state = RUN_ENDING;
-    if (!run->asking)
-        ask(run, path, on_asked);
-}
-
 /* --- while it runs --- */
-
-static void on_log_piece(void *data, const char *piece, size_t length)
-{
-    struct runtime_process *run = data;
-    log_frames_feed(run->frames, piece, length);
-}
-
-static void on_log_end(void *data, int status, const char *why)
-{
-    struct runtime_process *run = data;
-
-    (void)status;
-    (void)why;
-    engine_stream_free(steal(&run->log));
-}
-
-static void follow_log(struct runtime_process *run, int64_t since_ns)
-{
-    static const struct engine_stream_calls calls = {on_log_piece, on_log_end};
-    cleanup_free char *path = xasprintf("/tasks/%s/logs?follow=1&stdout=1&stderr=1&since=%lld.%09lld", run->task.id,
-                                        (long long)(since_ns / NS_PER_SECOND), (long long)(since_ns % NS_PER_SECOND));
-
-    run->frames = log_frames_open(run->log_path);
-    run->log = engine_stream_open(run->runtime->loop, &run->runtime->address, path, &calls, run);
-}
 
 static void open_way(struct runtime_process *run)
 {
     const struct node_state *node = swarm_node(run->runtime, run->task.node);
     struct error err;
 
-    if (is_here(run)) {
+    if (swarm_run_is_here(run)) {
         if (watched_leaf_open(run->task.pid, run->task.container, &run->leaf, &err) < 0)
             log_debug("%s has no statistics: %s", run->name, err.message);
         else
@@ -260,7 +111,7 @@ static void begin_running(struct runtime_process *run, int64_t log_since_ns)
     run->state = RUN_RUNNING;
     run->started_ns = engine_time_ns(run->task.changed_at);
     open_way(run);
-    follow_log(run, log_since_ns);
+    run->log = swarm_log_open(run->runtime, run->task.id, run->log_path, log_since_ns);
 }
 
 /* The first word on why no node has taken it, as often as Swarm says so. */
@@ -276,7 +127,7 @@ static void look_whether_stuck(struct runtime_process *run)
         exit.restart_in_ms = service_delay_ms(run->service->spec);
         if (exit.restart_in_ms == 0)
             exit.restart_in_ms = 1000;
-        tell_end(run, &exit);
+        swarm_end_tell(run, &exit);
     }
 }
 
@@ -288,10 +139,10 @@ static void listed_while_waiting(struct runtime_process *run)
         if (live->id[0] != '\0' && strcmp(live->id, run->not_task) != 0)
             run->task = *live;
         else if (run->stopping && !run->service->submitting)
-            task_vanished(run, "");
+            swarm_end_unseen(run);
     } else if (strcmp(live->id, run->task.id) == 0) {
         run->task = *live;
-        if (strcmp(live->state, "running") == 0 && (live->pid > 0 || !is_here(run))) {
+        if (strcmp(live->state, "running") == 0 && (live->pid > 0 || !swarm_run_is_here(run))) {
             begin_running(run, engine_time_ns(live->created_at));
             if (!run->adopted)
                 run->runtime->events.on_begun(run->owner);
@@ -299,7 +150,7 @@ static void listed_while_waiting(struct runtime_process *run)
             look_whether_stuck(run);
         }
     } else {
-        ask_how_it_ended(run);
+        swarm_end(run);
     }
 }
 
@@ -313,10 +164,11 @@ void swarm_run_listed(struct runtime_process *run)
         break;
     case RUN_RUNNING:
         if (strcmp(live->id, run->task.id) != 0 || task_is_over(live))
-            ask_how_it_ended(run);
+            swarm_end(run);
         break;
     case RUN_ENDING:
-        ask_how_it_ended(run);
+    case RUN_ENDED:
+        swarm_end(run);
         break;
     }
 }
@@ -332,6 +184,7 @@ static struct runtime_process *run_new(struct swarm_service *service, const char
     run->runtime = runtime;
     run->service = service;
     run->owner = owner;
+    service->rests = false;
     run->port = port;
     run->log_path = xstrdup(log_path);
     snprintf(run->name, sizeof(run->name), "%s", name);
@@ -423,7 +276,9 @@ int swarm_adopt(struct runtime *runtime, const struct runtime_adoption *adoption
     const struct runtime_leftover *leftover = &adoption->leftover;
     struct swarm_service *service = find_by_name(runtime, leftover->name);
 
-    *adopted = (struct runtime_adopted){.stopped = service && service_replicas(service->spec) == 0};
+    *adopted = (struct runtime_adopted){0};
+    if (service && service_replicas(service->spec) == 0)
+        adopted->stopped = service->rests = true;
     if (!service || adopted->stopped || service->live.id[0] == '\0')
         return error_set(err, ESRCH, "no task of %s runs", leftover->name);
     struct runtime_process *run =

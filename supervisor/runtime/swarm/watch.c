@@ -158,6 +158,16 @@ static void tell_runs(struct runtime *runtime)
     }
 }
 
+static void tell_services(struct runtime *runtime)
+{
+    struct swarm_service *service, *next;
+
+    for (service = LIST_FIRST(&runtime->services); service; service = next) {
+        next = LIST_NEXT(service, link);
+        swarm_rest_listed(service);
+    }
+}
+
 static void lost(struct swarm_watch *watch, const char *why)
 {
     if (watch->live)
@@ -185,6 +195,7 @@ static void on_tasks(void *data, const struct engine_answer *answer)
         open_events(watch);
     take_tasks(watch->runtime, answer->json);
     tell_runs(watch->runtime);
+    tell_services(watch->runtime);
     if (was_away) {
         log_info("Swarm answers again at %s", watch->runtime->address.socket);
         watch->runtime->events.on_available(watch->runtime->farm);

@@ -9,6 +9,7 @@ export interface FixtureRow {
   status?: string;
   health?: string;
   reason?: string;
+  node?: string;
   [figure: string]: string | number | null | undefined;
 }
 
@@ -24,7 +25,7 @@ export function farmOf(rows: FixtureRow[]): Table {
   const indexOf = (text: string): number => (strings.includes(text) ? strings.indexOf(text) : strings.push(text) - 1);
   rows.forEach((given, row) => {
     const whole = {
-      group: 'default', labels: '', status: 'running', health: 'healthy', reason: '', port: 8000 + given.id,
+      group: 'default', labels: '', status: 'running', health: 'healthy', reason: '', node: '', port: 8000 + given.id,
       cpu_limit: 500, memory_limit: 262_144, ...given,
     };
     for (const [name, value] of Object.entries(whole))

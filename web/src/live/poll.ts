@@ -83,6 +83,7 @@ function fill(table: Table, row: number, server: Server, words: Dictionary): voi
   c.status[row] = words.indexOf(server.status);
   c.health[row] = words.indexOf(server.health);
   c.reason[row] = words.indexOf(server.last_exit?.reason ?? '');
+  c.node[row] = words.indexOf(server.node ?? '');
 }
 
 export function fromServerList(list: ServerList, sequence: number): Table {

@@ -28,7 +28,8 @@ export const FIGURE_COLUMNS = [
   'since', 'next_restart', 'cpu_limit', 'memory_limit',
 ] as const;
 /** Columns whose values are indexes into the dictionary `strings`. */
-export const TEXT_COLUMNS = ['group', 'labels', 'status', 'health', 'reason'] as const;
+/** `node`: "" outside a cluster. */
+export const TEXT_COLUMNS = ['group', 'labels', 'status', 'health', 'reason', 'node'] as const;
 
 export type FigureColumn = (typeof FIGURE_COLUMNS)[number];
 export type TextColumn = (typeof TEXT_COLUMNS)[number];

@@ -20,6 +20,12 @@ describe('fromSnapshot', () => {
     expect([1, 5, 9, 3, 10].map((id) => rowOf(table, id))).toEqual([0, 2, 3, -1, -1]);
   });
 
+  it('takes nodes, which are null on one machine', () => {
+    const { columns, strings } = snapshot;
+    const table = fromSnapshot({ ...snapshot, strings: [...strings, 'farm-b'], columns: { ...columns, node: [null, 2, 2, null] } });
+    expect([0, 1].map((row) => textOf(table, 'node', row))).toEqual(['', 'farm-b']);
+  });
+
   it('refuses columns of another length', () => {
     expect(() => fromSnapshot({ ...snapshot, columns: { id: [1, 2], cpu: [1] } })).toThrow('"cpu" has 1 rows');
   });

@@ -1,6 +1,6 @@
 // The farm as the page holds it: a column of numbers for each figure, a row for each server, ascending by id.
 // NaN is "not known", so that no comparison holds on it.
-import { COLUMNS, type Column, type FarmTotals } from './protocol';
+import { COLUMNS, type Column, type FarmTotals, type TextColumn } from './protocol';
 
 export interface Table {
   epoch: string;
@@ -29,7 +29,7 @@ export function nameOf(table: Table, row: number): string {
   return `server-${table.columns.id[row]}`;
 }
 
-export function textOf(table: Table, column: 'group' | 'labels' | 'status' | 'health' | 'reason', row: number): string {
+export function textOf(table: Table, column: TextColumn, row: number): string {
   return table.strings[table.columns[column][row]] ?? '';
 }
 

@@ -5,7 +5,7 @@ import { openDialog } from '../../state/dialog';
 import { GLYPHS, kindOf, stateWord } from '../../live/kind';
 import { events as eventStore, useEvents } from '../../live/events';
 import { useRow } from '../../live/farm';
-import { nameOf } from '../../live/table';
+import { nameOf, textOf } from '../../live/table';
 import { useJobs } from '../../state/jobs';
 import { go } from '../../state/place';
 import { Tabs } from '../../ui/Tabs';
@@ -33,10 +33,12 @@ function Head({ id }: { id: number }) {
   const pending = useJobs((jobs) => jobs.pending.get(id));
   const kind = table && row >= 0 ? kindOf(table, row) : 'off';
   const name = table && row >= 0 ? nameOf(table, row) : `server-${id}`;
+  const node = table && row >= 0 ? textOf(table, 'node', row) : '';
   return (
     <div className="side-head" data-kind={kind}>
       <h2>{name}</h2>
       {table && row >= 0 && <a className="mono" href={`http://${location.hostname}:${table.columns.port[row]}/`} target="_blank" rel="noreferrer">:{table.columns.port[row]}</a>}
+      {node && <span className="dim">on {node}</span>}
       <span className="kind push">
         <i className="glyph" aria-hidden="true">{GLYPHS[kind]}</i> {pending ? `${pending}…` : table && row >= 0 ? stateWord(table, row) : 'gone'}
       </span>
@@ -80,7 +82,7 @@ export function ServerView({ id }: { id: number }) {
       <Tabs
         label="about this server"
         tabs={[
-          { name: 'plots', title: 'plots', render: () => <Plots points={points} limits={limits} resolution={resolution} onResolution={setResolution} /> },
+          { name: 'plots', title: 'plots', render: () => <Plots points={points} events={events} limits={limits} resolution={resolution} onResolution={setResolution} /> },
           { name: 'log', title: 'log', render: () => <LogView logs={logs} isPaused={isPaused} onPause={setPaused} /> },
           { name: 'events', title: `events ${events.length}`, render: () => <EventList events={events} /> },
           { name: 'settings', title: 'settings', render: () => server && <Settings server={server} /> },

@@ -16,6 +16,7 @@ function rowsOf(server: Server): [string, string][] {
   const runs = server.pid !== null;
   return [
     ['address', server.url],
+    ...(server.node === null ? [] : [['node', server.node] as [string, string]]),
     ['pid', server.pid === null ? '–' : String(server.pid)],
     ['up', server.status === 'running' ? duration(server.uptime_seconds) : '–'],
     ['CPU limit', inForce(limits.cpu, wanted.cpu, 'cores', runs)],

@@ -15,6 +15,8 @@ export function sentenceOf(table: Table, row: number): string {
   if (!Number.isNaN(memory[row])) parts.push(`memory ${percent(memory[row])}`);
   if (!Number.isNaN(rate[row])) parts.push(`${number(rate[row])} requests a second`);
   if (restarts[row]) parts.push(`${number(restarts[row])} restarts`);
+  const node = textOf(table, 'node', row);
+  if (node) parts.push(`on node ${node}`);
   return parts.join(', ');
 }
 
@@ -24,6 +26,7 @@ export function Detail({ id, x, y, width }: { id: number; x: number; y: number; 
   const kind = kindOf(table, row);
   const { cpu, throttled, memory, rate, p99, restarts, next_restart } = table.columns;
   const reason = textOf(table, 'reason', row);
+  const node = textOf(table, 'node', row);
   const next = (next_restart[row] - Date.now()) / 1000;
   return (
     <div className="tile-detail card" data-kind={kind} aria-hidden="true" style={{ left: Math.min(x + 14, width - 190), top: y + 14 }}>
@@ -41,13 +44,14 @@ export function Detail({ id, x, y, width }: { id: number; x: number; y: number; 
         <>
           <div className="meter">CPU<Bar value={cpu[row]} throttled={throttled[row]} /><em>{percent(cpu[row])}</em></div>
           <div className="meter">mem<Bar value={memory[row]} /><em>{percent(memory[row])}</em></div>
-          <Sparkline values={farm.trail.cpuOf(row)} max={1000} />
+          {!farm.isPast() && <Sparkline values={farm.trail.cpuOf(row)} max={1000} />}
           <div className="card-foot">
             {short(rate[row])}/s · p99 {latency(p99[row])}
             {throttled[row] > 0 && ` · throttled ${percent(throttled[row])}`}
           </div>
         </>
       )}
+      {node && <div className="card-foot">on {node}</div>}
       {restarts[row] > 0 && <div className="card-foot">↻{number(restarts[row])} restarts</div>}
     </div>
   );
