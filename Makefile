@@ -205,7 +205,7 @@ test-unit: ## build and run the unit tests
 	@$(MAKE) --no-print-directory $(JOBS) unit-tests
 	@$(RUN_TESTS) unit
 
-test-integration: ## build and run the tests of the real programs (TESTS='-k words')
+test-integration: ## build and run the tests of the real programs, the behaviour suite too (TESTS='-k words')
 	@.ci/install-deps build test
 	@$(MAKE) --no-print-directory $(JOBS) tests
 	@$(RUN_TESTS) integration
@@ -220,7 +220,7 @@ RUN_TESTS = BUILD_DIR='$(OUT)' SANITIZE='$(SANITIZE)' UNIT='$(UNIT)' $(PYTHON) t
 # By the environment, since it may have quotes of its own.
 export PYTEST_ARGS := $(TESTS)
 
-test-swarm: ## run a farm on a private Swarm of two nodes (root; Debian's docker.io)
+test-swarm: ## run the behaviour suite, and what only Swarm has, on a private Swarm of two nodes (root)
 	@.ci/install-deps build test docker
 	@$(MAKE) --no-print-directory $(JOBS) build
 	@$(RUN_TESTS) swarm
@@ -248,8 +248,8 @@ test-vm: ## run the tests in a virtual machine, on the hosts that this one is no
 	@$(MAKE) --no-print-directory vm-programs
 	@BUILD_DIR='$(OUT)' $(PYTHON) tests/vm/run test $(TESTS) $(BOOTS)
 
-# A private dockerd, with nothing of the machine's own: the tests of containers, run against the real thing. Needs root.
-test-docker: ## run the tests of containers against a real Docker Engine of their own
+# A private dockerd, with nothing of the machine's own. Needs root.
+test-docker: ## run the behaviour suite, and what only containers have, on a private Docker Engine (root)
 	@.ci/install-deps build test docker
 	@$(MAKE) --no-print-directory $(JOBS) tests
 	@$(RUN_TESTS) docker compose

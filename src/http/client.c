@@ -19,12 +19,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
 #define READ_SIZE ((size_t)64 * 1024)
-#define MAX_HEAD ((size_t)256 * 1024)     /* status line and headers, interim answers included */
+#define MAX_HEAD ((size_t)256 * 1024) /* status line and headers, interim answers included */
+#define MAX_KEPT_HEADER 64
 #define MAX_KEPT_BODY ((size_t)64 * 1024) /* a larger buffer is given back after the exchange */
+
+/* A text of the answer's head that comes in pieces; one that is too long is none. */
+struct head_text {
+    char text[MAX_KEPT_HEADER];
+    size_t length; /* also of what didn't fit */
+};
 
 /* What a connection is made of: which one, the client's address says. */
 union socket {
@@ -47,6 +55,9 @@ struct connection {
     bool complete;              /* the answer is whole */
     bool reusable;              /* and the peer keeps the connection */
     size_t head_bytes;          /* received before head_done */
+    struct head_text name;      /* of the header that is coming in, where one is wanted */
+    struct head_text value;     /* of the one that is wanted */
+    bool is_wanted;             /* the one that is coming in */
     enum http_outcome failure;  /* why a parser callback stopped */
 };
 
@@ -64,6 +75,7 @@ struct http_client {
     bool close;
     int local_error;
     bool overdue; /* the time limit passed; what has already arrived is still looked at */
+    const char *keep_header;
     size_t max_body;
     size_t *body_room;
     struct budget *memory;
@@ -135,6 +147,7 @@ static void drop_connection(struct http_client *client)
 static void finish(struct http_client *client, enum http_outcome outcome, int status)
 {
     struct connection *connection = client->connection;
+    const struct head_text kept = connection ? connection->value : (struct head_text){0};
     if (connection && outcome == HTTP_OK && connection->reusable && !connection->writing && !client->close) {
         connection->kept = true;
         uv_unref(&connection->socket.handle); /* an idle connection doesn't keep the loop running */
@@ -155,6 +168,7 @@ static void finish(struct http_client *client, enum http_outcome outcome, int st
         .outcome = outcome,
         .status = status,
         .error = outcome == HTTP_LOCAL_ERROR ? client->local_error : 0,
+        .header = outcome == HTTP_OK ? kept.text : "",
         .body = whole ? body.data : "",
         .body_length = whole ? body.length : 0,
         .duration_ns = (uint64_t)clock_monotonic_ns() - client->started_ns,
@@ -211,6 +225,43 @@ static void fail(struct connection *connection, int error, bool connected)
 }
 
 /* --- the answer --- */
+
+static void head_text_add(struct head_text *text, const char *at, size_t length)
+{
+    size_t before = text->length;
+    text->length += length;
+    if (text->length < sizeof(text->text)) {
+        memcpy(text->text + before, at, length);
+        text->text[text->length] = '\0';
+    } else {
+        text->text[0] = '\0';
+    }
+}
+
+static int on_header_name(llhttp_t *parser, const char *at, size_t length)
+{
+    struct connection *connection = parser->data;
+    head_text_add(&connection->name, at, length);
+    return 0;
+}
+
+static int on_header_name_complete(llhttp_t *parser)
+{
+    struct connection *connection = parser->data;
+    connection->is_wanted = strcasecmp(connection->name.text, connection->client->keep_header) == 0;
+    connection->name = (struct head_text){0};
+    if (connection->is_wanted)
+        connection->value = (struct head_text){0};
+    return 0;
+}
+
+static int on_header_value(llhttp_t *parser, const char *at, size_t length)
+{
+    struct connection *connection = parser->data;
+    if (connection->is_wanted)
+        head_text_add(&connection->value, at, length);
+    return 0;
+}
 
 static int on_headers_complete(llhttp_t *parser)
 {
@@ -274,7 +325,17 @@ static void begin_parsing(struct connection *connection)
         .on_body = on_body,
         .on_message_complete = on_message_complete,
     };
-    llhttp_init(&connection->parser, HTTP_RESPONSE, &settings);
+    static const llhttp_settings_t with_header = {
+        .on_header_field = on_header_name,
+        .on_header_field_complete = on_header_name_complete,
+        .on_header_value = on_header_value,
+        .on_headers_complete = on_headers_complete,
+        .on_body = on_body,
+        .on_message_complete = on_message_complete,
+    };
+    llhttp_init(&connection->parser, HTTP_RESPONSE, connection->client->keep_header ? &with_header : &settings);
+    connection->name = connection->value = (struct head_text){0};
+    connection->is_wanted = false;
     connection->parser.data = connection;
     connection->answering = false;
     connection->head_done = false;
@@ -577,6 +638,7 @@ void http_client_send(struct http_client *client, const struct http_client_reque
     client->idempotent = is_one_of(request->method, idempotent);
     client->head = strcmp(request->method, "HEAD") == 0;
     client->close = request->close;
+    client->keep_header = request->keep_header;
     client->max_body = request->max_body;
     client->body_room = request->body_room;
     client->memory = request->memory;

@@ -43,15 +43,17 @@ struct http_client_request {
     struct budget
         *memory; /* likewise for all bodies of the program; without room in it HTTP_LOCAL_ERROR with -ENOBUFS */
     bool close;  /* sends Connection: close and does not keep the connection */
+    const char *keep_header; /* name of a header whose value is wanted, or NULL; must live as long as the body */
     /* May be NULL. Takes the body of a 200 as it comes, which is then neither kept nor bounded; on_done's `data`. */
     void (*on_piece)(void *data, const char *piece, size_t length);
 };
 
 struct http_client_response {
     enum http_outcome outcome;
-    int status;       /* 0 unless HTTP_OK */
-    int error;        /* HTTP_LOCAL_ERROR: the negative errno; else 0 */
-    const char *body; /* NUL-terminated, valid during the callback */
+    int status;         /* 0 unless HTTP_OK */
+    int error;          /* HTTP_LOCAL_ERROR: the negative errno; else 0 */
+    const char *header; /* of keep_header, valid during the callback; "" when there is none, or it is too long */
+    const char *body;   /* NUL-terminated, valid during the callback */
     size_t body_length;
     uint64_t duration_ns;
 };

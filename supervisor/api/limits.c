@@ -1,6 +1,7 @@
 /*
  * `PATCH /api/servers/{id}` and `PATCH /api/servers`: limits of one server or of many, changed while they run.
  */
+#include "core/memory.h"
 #include "core/units.h"
 #include "http/problem.h"
 #include "supervisor/api/internal.h"
@@ -12,6 +13,7 @@
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 
 #define MAX_MIB (LIMITS_MAX_MEMORY / (double)MIB)
 
@@ -80,10 +82,9 @@ static int read_limits(const struct body *body, struct limits *limits, struct er
     return found + rc;
 }
 
-static void respond_limits(struct http_request *request, const struct server *server)
+static void write_limits(const struct server *server, struct buffer *out)
 {
-    struct buffer out = BUFFER_EMPTY;
-    struct json_writer w = json_writer_to(&out);
+    struct json_writer w = json_writer_to(out);
 
     json_begin_object(&w);
     json_member_int(&w, "server_id", server->id);
@@ -94,7 +95,6 @@ static void respond_limits(struct http_request *request, const struct server *se
     view_limits(&w, &server->limits);
     view_timestamp(&w);
     json_end_object(&w);
-    respond_json(request, 200, &out);
 }
 
 /* False when the body names no limit or one that nothing may have: answered. Whether the limits fit each other is a
@@ -112,6 +112,39 @@ static bool check_limits(struct http_request *request, const struct body *body, 
     return found > 0;
 }
 
+/* Of one that the runtime takes a while for. */
+static void on_one_set(struct server *server, const struct error *err, void *data)
+{
+    struct reply *reply = data;
+    struct buffer out = BUFFER_EMPTY;
+
+    if (err != NULL) {
+        reply_error(reply, err);
+    } else {
+        write_limits(server, &out);
+        reply_json(reply, 200, &out);
+    }
+    free(reply);
+}
+
+static void change_limits(struct http_request *request, struct server *server, const struct limits *limits)
+{
+    struct error err = {0};
+    struct buffer out = BUFFER_EMPTY;
+    int code = server_set_limits(server, limits, &err);
+
+    if (code == -EINPROGRESS) {
+        struct reply *reply = xcalloc(1, sizeof(*reply));
+        reply_hold(reply, request, NULL);
+        server_await_limits(server, on_one_set, reply);
+    } else if (code < 0) {
+        respond_error(request, &err);
+    } else {
+        write_limits(server, &out);
+        respond_json(request, 200, &out);
+    }
+}
+
 static void patch_limits(struct http_request *request, const struct call *call, const struct body *body)
 {
     struct server *server = farm_server(call->api->farm, call->server_id);
@@ -121,7 +154,7 @@ static void patch_limits(struct http_request *request, const struct call *call, 
         http_respond_problem(request, 404, "server_id %d: no such server", call->server_id);
         return;
     }
-    struct limits limits = server->limits;
+    struct limits limits = *server_limits_wanted(server);
     if (!check_limits(request, body, limits))
         return;
     read_limits(body, &limits, &err);
@@ -129,12 +162,8 @@ static void patch_limits(struct http_request *request, const struct call *call, 
         respond_error(request, &err);
         return;
     }
-    if (!api_may_change(request, call->api))
-        return;
-    if (server_set_limits(server, &limits, &err) < 0)
-        respond_error(request, &err);
-    else
-        respond_limits(request, server);
+    if (api_may_change(request, call->api))
+        change_limits(request, server, &limits);
 }
 
 void servers_patch_limits(struct http_request *request, const struct http_match *match)
@@ -147,26 +176,51 @@ void servers_patch_limits(struct http_request *request, const struct http_match 
 
 /* --- many --- */
 
-static void change_one(struct server *server, const struct body *body, struct results *results)
-{
-    struct limits limits = server->limits;
-    struct error err = {0};
+struct changing {
+    struct reply reply;
+    struct results *results;
+    size_t pending; /* servers that are not done, and one while they are being asked */
+};
 
-    read_limits(body, &limits, &err);
-    bool failed = limits_check(&limits, "", &err) < 0 || server_set_limits(server, &limits, &err) < 0;
-    results_set(results, server->id, failed ? &err : NULL);
-}
-
-static void respond_results(struct http_request *request, const struct results *results)
+static void one_is_done(struct changing *op)
 {
     struct buffer out = BUFFER_EMPTY;
     struct json_writer w = json_writer_to(&out);
 
+    if (--op->pending > 0)
+        return;
     json_begin_object(&w);
-    results_write_members(results, &w);
+    results_write_members(op->results, &w);
     view_timestamp(&w);
     json_end_object(&w);
-    respond_json(request, 200, &out);
+    reply_json(&op->reply, 200, &out);
+    results_free(op->results);
+    free(op);
+}
+
+static void on_one_of_many(struct server *server, const struct error *err, void *data)
+{
+    struct changing *op = data;
+
+    results_set(op->results, server->id, err);
+    one_is_done(op);
+}
+
+static void change_one(struct server *server, const struct body *body, struct changing *op)
+{
+    struct limits limits = *server_limits_wanted(server);
+    struct error err = {0};
+
+    read_limits(body, &limits, &err);
+    int code = limits_check(&limits, "", &err);
+    if (code == 0)
+        code = server_set_limits(server, &limits, &err);
+    if (code == -EINPROGRESS) {
+        op->pending++;
+        server_await_limits(server, on_one_of_many, op);
+    } else {
+        results_set(op->results, server->id, code < 0 ? &err : NULL);
+    }
 }
 
 static void patch_many(struct http_request *request, const struct call *call, const struct body *body)
@@ -179,11 +233,13 @@ static void patch_many(struct http_request *request, const struct call *call, co
     if (!targets.given || (targets.count == 0 && !targets.is_filter)) {
         http_respond_problem(request, 422, "ids is missing; allowed: a list of server ids, or a selector");
     } else if (api_may_change(request, call->api)) {
-        struct results *results = results_new(targets.ids, targets.count);
+        struct changing *op = xcalloc(1, sizeof(*op));
+        op->results = results_new(targets.ids, targets.count);
+        op->pending = 1;
+        reply_hold(&op->reply, request, NULL);
         for (size_t i = 0; i < targets.count; i++)
-            change_one(farm_server(farm, targets.ids[i]), body, results);
-        respond_results(request, results);
-        results_free(results);
+            change_one(farm_server(farm, targets.ids[i]), body, op);
+        one_is_done(op);
     }
     targets_done(&targets);
 }

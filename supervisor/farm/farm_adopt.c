@@ -119,6 +119,12 @@ static void on_swept(void *data)
     farm_swept(data);
 }
 
+static bool is_starting(void *data, int id)
+{
+    const struct server *server = farm_server(data, id);
+    return server && server->lifecycle.state == SERVER_STARTING;
+}
+
 /* Until it is over the state file stays as it was: it names what is to be ended. */
 static void sweep(struct farm *farm)
 {
@@ -141,6 +147,7 @@ static void sweep(struct farm *farm)
         .leftover_count = count,
         .places = farm->earlier ? farm->earlier->places : NULL,
         .place_count = farm->earlier ? farm->earlier->place_count : 0,
+        .is_starting = is_starting,
         .done = on_swept,
         .data = farm,
     };
@@ -174,9 +181,11 @@ static void fit(struct taking_up *taking, struct server *server, uint16_t port)
 {
     const struct group_settings *group = server->group;
     struct error err;
-    if (!server->limits_overridden && !limits_equal(&server->limits, &group->limits) &&
-        server_set_limits(server, &group->limits, &err) < 0)
-        farm_change_failed(change_of(taking), &err);
+    if (!server->limits_overridden && !limits_equal(&server->limits, &group->limits)) {
+        int code = server_set_limits(server, &group->limits, &err);
+        if (code < 0 && code != -EINPROGRESS)
+            farm_change_failed(change_of(taking), &err);
+    }
     if (server->port != port || server->own->fingerprint != group_settings_fingerprint(group)) {
         farm_change_plan(change_of(taking), server, port);
     } else if (server->lifecycle.state == SERVER_STARTING) {

@@ -19,6 +19,9 @@
 
 #define MAX_WAITERS 1000   /* for one server; each costs memory and a look at every step */
 #define KILL_AGAIN_MS 1000 /* a kill that left something is repeated until all is gone */
+#define KILL_TOLD_MS 20000 /* and nobody waits longer for that */
+
+static void tell_those_who_wait_for_a_kill(struct server *server);
 
 static void on_timer(uv_timer_t *timer)
 {
@@ -29,6 +32,7 @@ static void on_timer(uv_timer_t *timer)
         break;
     case SERVER_STOPPING:
         server_event(server, EVENT_STOP_TIMEOUT);
+        tell_those_who_wait_for_a_kill(server);
         break;
     case SERVER_BACKOFF:
         server_event(server, EVENT_BACKOFF_ELAPSED);
@@ -51,14 +55,25 @@ void server_arm(struct server *server, int64_t delay_ms)
 
 /* --- those who wait --- */
 
-enum outcome { OUTCOME_PENDING, OUTCOME_DONE, OUTCOME_FAILED, OUTCOME_OVERTAKEN };
+enum outcome { OUTCOME_PENDING, OUTCOME_DONE, OUTCOME_FAILED, OUTCOME_OVERTAKEN, OUTCOME_REFUSED };
+
+/* Of a pause or resume that has not come about: `asked` is what it waits for. */
+static enum outcome outcome_of_frozen(const struct server *server, enum frozen_asked asked)
+{
+    if (server->own->frozen_asked == asked)
+        return OUTCOME_PENDING;
+    return server->own->frozen_error.code ? OUTCOME_REFUSED : OUTCOME_OVERTAKEN;
+}
 
 static enum outcome outcome_of_start(const struct server *server)
 {
     switch (server->lifecycle.state) {
     case SERVER_RUNNING:
-    case SERVER_PAUSED:
         return OUTCOME_DONE;
+    case SERVER_PAUSED: /* also of one that was paused when it had just begun */
+        return server->own->frozen_asked == FROZEN_RESUME || server->own->frozen_error.code
+                   ? outcome_of_frozen(server, FROZEN_RESUME)
+                   : OUTCOME_DONE;
     case SERVER_STARTING:
         return OUTCOME_PENDING;
     case SERVER_STOPPING:
@@ -87,9 +102,13 @@ static enum outcome outcome_of(const struct server *server, enum server_action a
     case SERVER_ACTION_KILL:
         return now.state == SERVER_STOPPING ? OUTCOME_PENDING : OUTCOME_DONE;
     case SERVER_ACTION_PAUSE:
-        return now.state == SERVER_PAUSED ? OUTCOME_DONE : OUTCOME_OVERTAKEN;
+        if (now.state == SERVER_PAUSED && server->own->frozen_asked == FROZEN_NOT_ASKED)
+            return OUTCOME_DONE;
+        return outcome_of_frozen(server, FROZEN_PAUSE);
     case SERVER_ACTION_RESUME:
-        return now.state == SERVER_RUNNING ? OUTCOME_DONE : OUTCOME_OVERTAKEN;
+        if (now.state == SERVER_RUNNING && server->own->frozen_asked == FROZEN_NOT_ASKED)
+            return OUTCOME_DONE;
+        return outcome_of_frozen(server, FROZEN_RESUME);
     case SERVER_ACTION_COUNT:
         break;
     }
@@ -115,6 +134,9 @@ static void finish_by(struct server *server, struct server_request *request, enu
     case OUTCOME_OVERTAKEN:
         error_set(&err, ECANCELED, "%s: the %s was overtaken by another action", server->name,
                   server_action_name(request->action));
+        break;
+    case OUTCOME_REFUSED:
+        err = server->own->frozen_error;
         break;
     case OUTCOME_DONE:
     case OUTCOME_PENDING:
@@ -158,11 +180,36 @@ static void wait_for_outcome(struct server *server, struct server_request *reque
     server->own->waiting_end = &request->next;
 }
 
+/* What runs it does not answer, or the kernel cannot end it: it is still stopping, and who asked for it should know. Those
+ * without whom the farm cannot go on do wait. */
+static void tell_those_who_wait_for_a_kill(struct server *server)
+{
+    struct server_private *own = server->own;
+    struct error err;
+    bool overdue = clock_monotonic_ms() - own->killed_at_ms >= KILL_TOLD_MS;
+    if (server->lifecycle.state != SERVER_STOPPING || own->retired || farm_is_stopping(server->farm))
+        return;
+    if (farm_available(server->farm, &err) == 0) {
+        if (!overdue)
+            return;
+        error_set(&err, ETIMEDOUT, "%s has not ended %d s after SIGKILL; farmd keeps trying", server->name,
+                  KILL_TOLD_MS / 1000);
+    }
+    struct server_request *waiting = steal(&own->waiting);
+    own->waiting_end = &own->waiting;
+    while (waiting) {
+        struct server_request *request = waiting;
+        waiting = request->next;
+        finish(server, request, &err);
+    }
+}
+
 static void cancel_all(struct server *server)
 {
     struct error err;
     error_set(&err, ECANCELED, "%s is no longer part of the farm", server->name);
     struct server_private *own = server->own;
+    server_limits_cancel(server, &err);
     struct server_request *lists[] = {own->waiting, own->queue};
     own->waiting = own->queue = own->queue_end = NULL;
     own->waiting_end = &own->waiting;
@@ -180,6 +227,14 @@ static void cancel_all(struct server *server)
 void server_set_error(struct server *server, const char *text)
 {
     snprintf(server->error, sizeof(server->error), "%s", text);
+}
+
+void server_set_paused_error(struct server *server)
+{
+    const char *why = server->own->frozen_why;
+    char text[96];
+    snprintf(text, sizeof(text), "paused %s", why ? why : "on request");
+    server_set_error(server, text);
 }
 
 static void became_ready(struct server *server)
@@ -222,9 +277,7 @@ static void enter_paused(struct server *server)
     server->health = HEALTH_UNKNOWN;
     server->ready = false;
     const char *why = server->own->frozen_why;
-    char text[96];
-    snprintf(text, sizeof(text), "paused %s", why ? why : "on request");
-    server_set_error(server, text);
+    server_set_paused_error(server);
     events_add(farm_events(server->farm), REASON_PAUSED, server->id, "%s is paused%s%s", server->name, why ? " " : "",
                why ? why : "");
 }
@@ -305,11 +358,21 @@ static void report_forced_stop(struct server *server)
                "%s did not end within %s of SIGTERM and is killed", server->name, grace);
 }
 
+/* SIGTERM waits in a frozen process, and in one that is just being frozen. */
+static void thaw_to_stop(struct server *server, const struct lifecycle_step *step)
+{
+    struct error err;
+    bool thaws = (step->actions & ACTION_THAW) || server->own->frozen_asked != FROZEN_NOT_ASKED;
+    server->own->frozen_asked = FROZEN_NOT_ASKED;
+    int rc = thaws ? server_thaw(server, &err) : 0;
+    if (rc < 0 && rc != -EINPROGRESS)
+        server_kill(server); /* it would never take its SIGTERM */
+}
+
 static void perform(struct server *server, const struct lifecycle_step *step, enum server_state from,
                     enum lifecycle_event event)
 {
     struct server_private *own = server->own;
-    struct error err;
     if (step->actions & ACTION_RESET_BACKOFF)
         backoff_reset(&server->backoff);
     if (step->actions & ACTION_QUEUE) {
@@ -327,22 +390,30 @@ static void perform(struct server *server, const struct lifecycle_step *step, en
     if (step->actions & ACTION_KILL) {
         if (event == EVENT_STOP_TIMEOUT)
             report_forced_stop(server);
+        if (!own->killed)
+            own->killed_at_ms = clock_monotonic_ms();
         own->killed = true;
         server_arm(server, KILL_AGAIN_MS);
         server_kill(server);
     }
-    if ((step->actions & ACTION_THAW) && server->lifecycle.state == SERVER_STOPPING && server_thaw(server, &err) < 0)
-        server_kill(server); /* it would never take its SIGTERM */
+    if (server->lifecycle.state == SERVER_STOPPING)
+        thaw_to_stop(server, step);
 }
 
-/* Freezing and thawing can fail, and a state that is not so must not be entered. */
-static int perform_first(struct server *server, const struct lifecycle_step *step, struct error *err)
+/* Freezing and thawing can fail or take a while, and a state that is not so must not be entered. What is on its way may
+ * have to be turned back. */
+static int perform_first(struct server *server, const struct lifecycle_step *step, enum lifecycle_event event,
+                         struct error *err)
 {
-    if (step->actions & ACTION_FREEZE)
-        return server_freeze(server, err);
-    if ((step->actions & ACTION_THAW) && step->next.state == SERVER_RUNNING)
-        return server_thaw(server, err);
-    return 0;
+    enum frozen_asked asked = server->own->frozen_asked;
+    bool freezes = (step->actions & ACTION_FREEZE) || (asked == FROZEN_RESUME && event == EVENT_PAUSE);
+    bool thaws = ((step->actions & ACTION_THAW) && step->next.state == SERVER_RUNNING) ||
+                 (asked == FROZEN_PAUSE && (event == EVENT_RESUME || event == EVENT_START));
+    if (!freezes && !thaws)
+        return 0;
+    int rc = freezes ? server_freeze(server, err) : server_thaw(server, err);
+    server->own->frozen_asked = rc != -EINPROGRESS ? FROZEN_NOT_ASKED : freezes ? FROZEN_PAUSE : FROZEN_RESUME;
+    return rc;
 }
 
 static void handle(struct server *server, struct server_request *request)
@@ -364,8 +435,15 @@ static void handle(struct server *server, struct server_request *request)
         finish(server, request, &err);
         return;
     }
-    if (perform_first(server, &step, &err) < 0) {
+    int rc = perform_first(server, &step, event, &err);
+    if (rc == -EINPROGRESS) {
+        wait_for_outcome(server, request);
+        settle(server); /* the contrary that was asked for before */
+        return;
+    }
+    if (rc < 0) {
         finish(server, request, &err);
+        settle(server);
         return;
     }
 
@@ -417,6 +495,31 @@ void server_event(struct server *server, enum lifecycle_event event)
 {
     if (!server->own->freed)
         enqueue(server, &(struct server_request){.event = event});
+}
+
+void server_event_because(struct server *server, enum lifecycle_event event, const char *why)
+{
+    server->own->frozen_why = why;
+    server_event(server, event);
+    server->own->frozen_why = NULL;
+}
+
+void server_frozen_answered(struct server *server, const struct error *err)
+{
+    struct server_private *own = server->own;
+    enum frozen_asked asked = own->frozen_asked;
+    own->frozen_asked = FROZEN_NOT_ASKED;
+    if (asked == FROZEN_NOT_ASKED)
+        return;
+    if (!err) {
+        server_event(server, asked == FROZEN_PAUSE ? EVENT_PAUSE : EVENT_RESUME);
+        return;
+    }
+    own->frozen_error = *err;
+    server_ref(server);
+    settle(server);
+    own->frozen_error = (struct error){0};
+    server_unref(server);
 }
 
 /* What the runtime cannot do at all; NULL: it can. */

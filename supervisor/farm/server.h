@@ -114,8 +114,11 @@ void server_act(struct server *server, enum server_action action, server_done_fn
 /* Something happened to it (from the runtime, the prober, timers). */
 void server_event(struct server *server, enum lifecycle_event event);
 
-/* Sets limits live (or for the next start). */
+/* Sets limits live (or for the next start). -EINPROGRESS: asked for, and server_await_limits tells what comes of it. */
 int server_set_limits(struct server *server, const struct limits *limits, struct error *err);
+void server_await_limits(struct server *server, server_done_fn done, void *data);
+/* What it has, or will have when all that was asked for is done. */
+const struct limits *server_limits_wanted(const struct server *server);
 
 bool server_is_up(const struct server *server);   /* runs or is to run: neither stopped nor given up */
 bool server_is_live(const struct server *server); /* state running: the API's "running" */

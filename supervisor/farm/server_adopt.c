@@ -178,7 +178,7 @@ int server_adopt(struct server *server, const struct state_server *was, struct e
     }
     server->limits = was->limits; /* those of its group may be others now */
     if (adopted.paused)
-        server_event(server, EVENT_ADOPTED_PAUSED);
+        server_event_because(server, EVENT_ADOPTED_PAUSED, adopted.paused_why);
     else
         server_event(server, was->wanted == STATE_STARTING ? EVENT_ADOPTED_STARTING : EVENT_ADOPTED);
     return code;
@@ -249,7 +249,7 @@ void server_go_on(struct server *server)
         go_on_starting(server);
     } else if (server->lifecycle.state == SERVER_PAUSED) {
         server->ready = false;
-        server_set_error(server, "paused on request");
+        server_set_paused_error(server);
     } else {
         int64_t running_ms = clock_monotonic_ms() - server->running_since_ms;
         server->state_since_us = clock_realtime_us() - running_ms * 1000;

@@ -224,6 +224,8 @@ void server_forget_run(struct server *server)
     server->health = HEALTH_UNKNOWN;
     server->ready = false;
     server->ended_at_ms = clock_monotonic_ms();
+    own->frozen_asked = FROZEN_NOT_ASKED;
+    server_limits_end(server);
 }
 
 void server_note_ending(struct server *server, enum lifecycle_event event)

@@ -20,6 +20,9 @@ struct server_request {
     void *data;
 };
 
+/* What the runtime has been asked for and not answered yet; the state is entered when it has. */
+enum frozen_asked { FROZEN_NOT_ASKED, FROZEN_PAUSE, FROZEN_RESUME };
+
 struct server_private {
     uv_timer_t timer; /* start timeout, grace period or backoff: the state tells which */
     unsigned refs;
@@ -41,12 +44,20 @@ struct server_private {
     enum server_state start_from; /* what it was when its start was asked for */
     bool stopped_by_hand;         /* in SERVER_STOPPED: the policy had no say */
 
-    const char *frozen_why;   /* while one is handled: who paused or resumed it, if not the user of farmd */
+    const char *frozen_why; /* while one is handled: who paused or resumed it, if not the user of farmd */
+    enum frozen_asked frozen_asked;
+    struct error frozen_error; /* while those who waited for it are told: why it was refused */
+
+    struct limits limits_asked; /* likewise, with limits_pending */
+    bool limits_pending;
+    struct server_request *limits_waiting; /* the latest first */
+
     struct runtime_exit exit; /* belongs to EVENT_EXITED */
     struct error spawn_error; /* belongs to EVENT_SPAWN_FAILED */
     bool has_cause;           /* farmd ended the run itself, and not for a stop: */
     enum event_reason cause;  /* killed by hand, liveness or start timeout */
     bool killed;              /* a kill was sent; what comes later only repeats it */
+    int64_t killed_at_ms;     /* with `killed` */
     bool ever_started;
     uint64_t fingerprint; /* of the settings that its process was started with */
     bool is_restart;      /* the run replaces an earlier one: its Ready tells how long it took */
@@ -61,6 +72,12 @@ struct server_private {
     int ending_code;  /* errno for those who waited for a start */
     char ending[240]; /* "crashed (exit 1)" */
 };
+
+/* As server_event; `why`, which may be NULL, tells people who it was, if not the user of farmd. */
+void server_event_because(struct server *server, enum lifecycle_event event, const char *why);
+
+/* What the runtime was asked for was done, or was refused: those who wait are told. */
+void server_frozen_answered(struct server *server, const struct error *err);
 
 extern const struct runtime_events server_runtime_events; /* owner: struct server */
 
@@ -82,6 +99,7 @@ void server_probes_changed(struct server *server); /* forgets what no probe tell
 
 void server_arm(struct server *server, int64_t delay_ms); /* its timer; the state says for what */
 void server_set_error(struct server *server, const char *text);
+void server_set_paused_error(struct server *server);
 
 char *server_log_path(const struct farm *farm, int id); /* the caller frees */
 
@@ -105,6 +123,11 @@ int server_freeze(struct server *server, struct error *err);
 int server_thaw(struct server *server, struct error *err);
 char **server_environment(const struct server *server); /* server_environment_free */
 void server_environment_free(char **env);
+
+/* server_limits.c */
+void server_limits_answered(struct server *server, const struct error *err);
+void server_limits_end(struct server *server); /* its run is over: what was asked for holds for the next one */
+void server_limits_cancel(struct server *server, const struct error *err);
 
 /* server_ending.c */
 void server_note_cause(struct server *server, enum lifecycle_event event);

@@ -256,18 +256,33 @@ static void on_begun(void *owner)
     farm_server_changed(server->farm, server);
 }
 
+static void on_changed(void *owner, enum runtime_change change, const struct error *err)
+{
+    switch (change) {
+    case RUNTIME_CHANGE_FROZEN:
+        server_frozen_answered(owner, err);
+        break;
+    case RUNTIME_CHANGE_LIMITS:
+        server_limits_answered(owner, err);
+        break;
+    }
+}
+
 static void on_frozen(void *owner, bool frozen, const char *why)
 {
-    struct server *server = owner;
-    server->own->frozen_why = why;
-    server_event(server, frozen ? EVENT_PAUSE : EVENT_RESUME);
-    server->own->frozen_why = NULL;
+    server_event_because(owner, frozen ? EVENT_PAUSE : EVENT_RESUME, why);
 }
 
 static void on_put_right(void *owner, const char *text)
 {
     struct server *server = owner;
     events_add(farm_events(server->farm), REASON_PUT_RIGHT, server->id, "%s %s", server->name, text);
+}
+
+static void on_farm_put_right(void *data, const char *text)
+{
+    struct farm *farm = data;
+    events_add(farm->events, REASON_PUT_RIGHT, 0, "%s", text);
 }
 
 static void on_wanted(void *data, int id, const char *why)
@@ -306,8 +321,10 @@ const struct runtime_events server_runtime_events = {
     .on_exit = on_exit_,
     .on_oom = on_oom,
     .on_begun = on_begun,
+    .on_changed = on_changed,
     .on_frozen = on_frozen,
     .on_put_right = on_put_right,
+    .on_farm_put_right = on_farm_put_right,
     .on_wanted = on_wanted,
     .on_available = on_available,
     .on_trouble = on_trouble,
@@ -359,26 +376,4 @@ void server_probes_changed(struct server *server)
     server->health = HEALTH_UNKNOWN;
     server->health_error[0] = '\0';
     farm_server_changed(server->farm, server);
-}
-
-int server_set_limits(struct server *server, const struct limits *limits, struct error *err)
-{
-    int rc = farm_available(server->farm, err);
-    if (rc < 0)
-        return rc;
-    if (server->process) {
-        int code = farm_runtime_ops(server->farm)->set_limits(server->process, limits, err);
-        if (code < 0)
-            return code;
-    }
-    server->limits = *limits;
-    server->limits_overridden = !limits_equal(limits, &server->group->limits);
-    if (server->process)
-        sampler_limits_changed(server);
-    char memory[24];
-    units_format_size(memory, limits->memory);
-    events_add(farm_events(server->farm), REASON_LIMITS_CHANGED, server->id, "%s now has %.2f CPU and %s", server->name,
-               limits->cpu, memory);
-    farm_server_changed(server->farm, server);
-    return 0;
 }

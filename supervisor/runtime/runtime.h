@@ -74,6 +74,9 @@ enum runtime_trouble {
     RUNTIME_TROUBLE_CGROUPS,    /* those of ended servers cannot be removed yet */
 };
 
+/* What takes a while to be done to a server that runs. */
+enum runtime_change { RUNTIME_CHANGE_FROZEN, RUNTIME_CHANGE_LIMITS };
+
 /* Told to the owner of a process, from the loop, never from inside a call of the runtime. */
 struct runtime_events {
     void (*on_ready)(void *owner); /* said so through the readiness pipe */
@@ -82,10 +85,15 @@ struct runtime_events {
     void (*on_oom)(void *owner);                      /* a process of it was OOM-killed and the main one lives */
     /* Of a runtime that begins later: it has a pid now. */
     void (*on_begun)(void *owner);
-    /* Frozen or not otherwise than it was asked for: by somebody else, or because that was refused. `why` is for people. */
+    /* What pause, resume or set_limits answered -EINPROGRESS to: it is so now, or err tells why it is as before. Once for all
+     * that was asked for meanwhile. */
+    void (*on_changed)(void *owner, enum runtime_change change, const struct error *err);
+    /* Frozen or not, by somebody else. `why` is for people. */
     void (*on_frozen)(void *owner, bool frozen, const char *why);
     /* Something about it was changed by somebody else and has been put right; `text` follows its name. */
     void (*on_put_right)(void *owner, const char *text);
+    /* The same of what all servers share; `text` stands alone. */
+    void (*on_farm_put_right)(void *farm, const char *text);
     /* One that does not run should: somebody has started it by the runtime's own means, or removed what he had stopped. */
     void (*on_wanted)(void *farm, int id, const char *why);
     void (*on_available)(void *farm); /* what runs servers answers again */
@@ -160,6 +168,8 @@ struct runtime_sweep {
     size_t leftover_count;
     char *const *places; /* of an earlier runtime */
     size_t place_count;
+    /* Whether this server is started next: what runs of it, found without a record, may be what `start` takes up. */
+    bool (*is_starting)(void *data, int id);
     void (*done)(void *data); /* from the loop */
     void *data;
 };
@@ -175,8 +185,9 @@ struct runtime_adoption {
 
 /* What is found of it. */
 struct runtime_adopted {
-    bool paused;        /* frozen */
-    uint64_t oom_kills; /* of one that is gone: those that were not known */
+    bool paused;            /* frozen */
+    const char *paused_why; /* by whom, if not by farmd: for people; static, may be NULL */
+    uint64_t oom_kills;     /* of one that is gone: those that were not known */
     /* From a runtime that finds its servers by itself: what it noted of them. */
     bool stopped;          /* none runs, because it was stopped by hand */
     bool starting;         /* it is not known to serve yet */
@@ -260,7 +271,8 @@ struct runtime_ops {
     /* The name of the machine that it runs on, or NULL while that is not known. NULL: it is always this one. */
     const char *(*node)(const struct runtime_process *process);
     int (*signal)(struct runtime_process *process, int signal, struct error *err); /* the main process only */
-    int (*kill)(struct runtime_process *process, struct error *err);  /* everything of it, at once, paused or not */
+    int (*kill)(struct runtime_process *process, struct error *err); /* everything of it, at once, paused or not */
+    /* These three: -EINPROGRESS, it is asked for and on_changed tells what comes of it, within seconds. */
     int (*pause)(struct runtime_process *process, struct error *err); /* freezes everything of it */
     int (*resume)(struct runtime_process *process, struct error *err);
     int (*set_limits)(struct runtime_process *process, const struct limits *limits, struct error *err);

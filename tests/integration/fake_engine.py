@@ -40,12 +40,36 @@ class Problem(Exception):
         self.status, self.message = status, message
 
 
+class Gate:
+    """Requests of one kind wait at it, before anything is done, until it is opened."""
+
+    def __init__(self, method, path):
+        self.method, self.path, self.waiting = method, path, 0
+        self.opened, self.dropped = threading.Event(), False
+
+    def open(self):
+        self.opened.set()
+
+    def drop(self):
+        """Those that wait are forgotten, with no answer."""
+        self.dropped = True
+        self.open()
+
+    def let_through(self, method, path):
+        if self.opened.is_set() or method != self.method or not re.fullmatch(self.path, path):
+            return True
+        self.waiting += 1
+        self.opened.wait(farmlib.DEADLINE)
+        return not self.dropped
+
+
 class Container:
     def __init__(self, engine, name, body):
         self.engine, self.name, self.body = engine, name, body
         self.id = secrets.token_hex(32)
         self.host = dict(body.get("HostConfig") or {})
         self.process = None
+        self.network_id = ""  # of the network it was started in; None: disconnected
         self.status, self.exit_code, self.oom_killed, self.started_ns = "created", 0, False, 0
         self.lines = []  # (ns, bytes)
         self.written = threading.Condition()
@@ -65,14 +89,28 @@ class Container:
     def address(self):
         return self.engine.network and f"{self.engine.network}{10 + int(self.body['Labels']['farmd.server'])}"
 
+    def place(self):
+        """Where its program listens: it has no network of its own, so at once where the Engine would publish it."""
+        return (self.address, 8000) if self.address else ("127.0.0.1", self.port)
+
+    def join_network(self):
+        """As the Engine does at every start: by the id that it knows, and by name where it knows none."""
+        if self.network_id is None or self.host.get("NetworkMode") != "server-network":
+            return
+        found = [n["Id"] for n in self.engine.networks.values() if self.network_id in (n["Id"], "")]
+        if not found:
+            raise Problem(404, f"network {self.network_id or 'server-network'} not found")
+        self.network_id = found[0]
+
     def start(self):
-        if self.port and not self.address and not farmlib.port_is_free(self.port):
+        self.join_network()
+        host, port = self.place()
+        if self.port and not self.address and not self.engine.port_is_free(host, port):
             raise Problem(500, f"driver failed programming external connectivity on endpoint {self.name}: "
                                f"Bind for 127.0.0.1:{self.port} failed: port is already allocated")
         env = dict(entry.partition("=")[::2] for entry in self.body.get("Env") or [])
-        port = "8000" if self.address else str(self.port)
-        env.update(PORT=port, SERVER_PORT=port, SERVER_HOST=self.address or "127.0.0.1")
-        program = self.body.get("Cmd") or [farmlib.FARM_WORKER]
+        env.update(PORT=str(port), SERVER_PORT=str(port), SERVER_HOST=host)
+        program = [*self.engine.entrypoint(self.body.get("Image", "")), *(self.body.get("Cmd") or [])]
         try:
             self.process = subprocess.Popen(program, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                             stderr=subprocess.STDOUT, start_new_session=True)
@@ -108,12 +146,19 @@ class Container:
                     self.engine.tell("oom", self)
                     process.kill()
 
+    def write(self, line, ago_ns=0):
+        """As if its program had written it, stamped a little before it got to the log."""
+        with self.written:
+            self.lines.append((now_ns() - ago_ns, line))
+            self.written.notify_all()
+
     def send(self, number):
         if not self.running:
             raise Problem(409, f"Cannot kill container: {self.name}: Container {self.id} is not running")
         self.engine.tell("kill", self, signal=str(number))
-        if number == signal.SIGKILL or self.status != "paused":
-            os.kill(self.process.pid, number)
+        os.kill(self.process.pid, number)
+        if self.status == "paused":  # the Engine lets it go on, so that it can take the signal
+            self.freeze(False)
 
     def freeze(self, frozen):
         if not self.running or (self.status == "paused") == frozen:
@@ -132,7 +177,8 @@ class Container:
             },
             "Config": {"Image": self.body.get("Image", ""), "Labels": self.body.get("Labels") or {}},
             "HostConfig": self.host,
-            "NetworkSettings": {"Networks": {"server-network": {"IPAddress": self.running and self.address or ""}}},
+            "NetworkSettings": {"Networks": {} if self.network_id is None else {"server-network": {
+                "IPAddress": self.running and self.address or "", "NetworkID": self.network_id}}},
         }
 
     def summary(self):
@@ -143,15 +189,19 @@ class Container:
 class Engine:
     """Up between start() and stop(). Containers live on while it is down; `keep` says whether they do across a restart."""
 
+    handler = None  # the class of what answers; EngineHandler, below
+
     def __init__(self, directory, version="1.41"):
         self.socket = str(directory / "engine.sock")
-        self.version = version
+        self.version, self.least_version = version, "1.24"
+        self.versions = set()  # that were spoken
         self.lock = threading.RLock()
         self.containers, self.images, self.networks = {}, {}, {}
-        self.events, self.followers, self.connections = [], [], set()
+        self.events, self.followers, self.connections, self.handlers = [], [], set(), set()
         self.requests = []  # (method, path without version and query)
         self.split = False  # every byte of an answer by itself
         self.network = None  # "127.83.7.": containers have addresses of their own there, and publish nothing
+        self.gates = []
         self.faults = []  # (method, regular expression of the path, what to do, how often)
         self.server = None
 
@@ -163,12 +213,13 @@ class Engine:
 
     def start(self):
         engine = self
+        handler = self.handler
 
         class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
             daemon_threads = True
             request_queue_size = 256
 
-        class Handler(EngineHandler):
+        class Handler(handler):
             pass
 
         Handler.engine = engine
@@ -189,7 +240,7 @@ class Engine:
         with self.lock:
             for follower in self.followers:
                 follower.put(None)
-            self.followers = []
+            self.followers, self.events = [], []  # it keeps them in memory
             for connection in list(self.connections):
                 with contextlib.suppress(OSError):
                     connection.shutdown(2)
@@ -204,8 +255,29 @@ class Engine:
     # --- what tests do ---
 
     def misbehave(self, method, path, what, times=1):
-        """`what`: a status to answer with, "stall", "cut" (half an answer) or "drop" (none)."""
+        """`what`: a status to answer with (or it and the Engine's words), "stall", "cut" (half an answer) or "drop" (none)."""
         self.faults.append([method, path, what, times])
+
+    def port_is_free(self, host, port):
+        return farmlib.port_is_free(port)
+
+    def entrypoint(self, image):
+        """farmd's own image has the one program, which is on this machine too; of others the test names a program."""
+        return [farmlib.FARM_WORKER] if self.images.get(image) else []
+
+    def break_streams(self, path):
+        for handler in [h for h in list(self.handlers) if re.fullmatch(path, h.asked)]:
+            with contextlib.suppress(OSError):
+                handler.connection.shutdown(2)
+
+    @property
+    def busy(self):
+        """Whether it is at something that changes what there is."""
+        return [h.asked for h in list(self.handlers) if h.working]
+
+    def hold(self, method, path):
+        self.gates.append(Gate(method, path))
+        return self.gates[-1]
 
     def by_name(self, name):
         return next((c for c in self.containers.values() if c.name == name), None)
@@ -234,25 +306,48 @@ class Engine:
         elif verb == "update":
             container.host["NanoCpus"] = int(float(words[2]) * 1e9)
             self.tell("update", container)
+        elif verb == "network":
+            self.change_network(*words[1:])
         elif verb == "create":  # create NAME IMAGE: somebody else's
             self.add(words[1], {"Image": words[2]})
         else:
             raise ValueError(verb)
 
+    def change_network(self, verb, network, name=None):
+        """As `docker network connect|disconnect server-network NAME` and `docker network rm server-network`."""
+        with self.lock:
+            key = next(n["Id"] for n in self.networks.values() if n["Name"] == network)
+            if verb == "rm":
+                users = [c.name for c in self.containers.values() if c.running and c.network_id == key]
+                if users:
+                    raise Problem(403, f"error while removing network: network {network} has active endpoints")
+                del self.networks[key]
+                self.emit("network", "destroy", key, {"name": network})
+            else:
+                self.connect(self.find(name), key if verb == "connect" else None)
+
     # --- what it does ---
 
-    def tell(self, action, container, **attributes):
+    def connect(self, container, network_id):
+        """To a network, or from its own with None."""
+        if (container.network_id is None) == (network_id is None):
+            raise Problem(403, f"container {container.id} is {'not' if network_id is None else 'already'} connected")
+        of, container.network_id = network_id or container.network_id, network_id
+        self.emit("network", "disconnect" if network_id is None else "connect", of,
+                  {"container": container.id, "name": "server-network"})
+
+    def emit(self, kind, action, key, attributes):
         with self.lock:
             at = now_ns()
-            event = {
-                "Type": "container", "Action": action, "status": action, "id": container.id, "time": at // 10**9,
-                "timeNano": at,
-                "Actor": {"ID": container.id, "Attributes": {"name": container.name, **attributes,
-                                                             **(container.body.get("Labels") or {})}},
-            }
+            event = {"Type": kind, "Action": action, "time": at // 10**9, "timeNano": at,
+                     "Actor": {"ID": key, "Attributes": attributes}}
             self.events.append(event)
             for follower in self.followers:
                 follower.put(event)
+
+    def tell(self, action, container, **attributes):
+        self.emit("container", action, container.id,
+                  {"name": container.name, **attributes, **(container.body.get("Labels") or {})})
 
     def find(self, key):
         container = self.containers.get(key) or self.by_name(key)
@@ -286,13 +381,17 @@ class Engine:
 class EngineHandler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     engine = None
+    routes = ()  # ROUTES, below
 
     def setup(self):
         super().setup()
         self.engine.connections.add(self.connection)
+        self.asked, self.working = "", False
+        self.engine.handlers.add(self)
 
     def finish(self):
         self.engine.connections.discard(self.connection)
+        self.engine.handlers.discard(self)
         with contextlib.suppress(OSError):
             super().finish()
 
@@ -340,10 +439,15 @@ class EngineHandler(http.server.BaseHTTPRequestHandler):
 
     def handle_one(self):
         url = urllib.parse.urlsplit(self.path)
-        path = re.sub(r"^/v[0-9.]+", "", url.path)
+        versioned = re.match(r"/v([0-9.]+)/", url.path)
+        path = url.path[versioned.end() - 1:] if versioned else url.path
         query = dict(urllib.parse.parse_qsl(url.query))
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.engine.requests.append((self.command, path))
+        self.asked = path
+        if not all(gate.let_through(self.command, path) for gate in self.engine.gates):
+            self.close_connection = True
+            return
         cut = False
         for fault in self.engine.faults:
             if fault[3] > 0 and fault[0] == self.command and re.fullmatch(fault[1], path):
@@ -354,11 +458,13 @@ class EngineHandler(http.server.BaseHTTPRequestHandler):
                     self.close_connection = True
                     return
                 if fault[2] != "cut":
-                    self.answer(fault[2], {"message": "the fake is told to fail"})
+                    status, words = fault[2] if isinstance(fault[2], tuple) else (fault[2], "the fake is told to fail")
+                    self.answer(status, {"message": words})
                     return
                 cut = True
         try:
-            for method, pattern, function in ROUTES:
+            self.check_version(versioned and versioned[1], path)
+            for method, pattern, function in self.routes:
                 match = method == self.command and re.fullmatch(pattern, path)
                 if match:
                     function(self, query, body, *match.groups(), **({"cut": True} if cut else {}))
@@ -367,11 +473,30 @@ class EngineHandler(http.server.BaseHTTPRequestHandler):
         except Problem as problem:
             self.answer(problem.status, {"message": problem.message})
 
-    do_GET = do_POST = do_DELETE = handle_one
+    def do_GET(self):
+        self.handle_one()
 
-    def version(self, query, body):
-        least = "1.12" if self.engine.version == "1.41" else "1.24"
-        self.answer(200, {"ApiVersion": self.engine.version, "MinAPIVersion": least, "Version": "fake"})
+    def do_POST(self):
+        self.working = True
+        try:
+            self.handle_one()
+        finally:
+            self.working = False
+
+    do_DELETE = do_POST
+
+    def check_version(self, asked, path):
+        """farmd puts one in front of every path but the first it asks for."""
+        if asked is None:
+            assert path == "/_ping", f"{path} without a version"
+            return
+        number = [int(part) for part in asked.split(".")]
+        if number > [int(part) for part in self.engine.version.split(".")]:
+            raise Problem(400, f"client version {asked} is too new. Maximum supported API version is {self.engine.version}")
+        if number < [int(part) for part in self.engine.least_version.split(".")]:
+            raise Problem(400, f"client version {asked} is too old. "
+                               f"Minimum supported API version is {self.engine.least_version}")
+        self.engine.versions.add(asked)
 
     def ping(self, query, body):
         self.answer(200, "OK")
@@ -402,9 +527,19 @@ class EngineHandler(http.server.BaseHTTPRequestHandler):
         self.answer(201, {"Id": network["Id"]})
 
     def remove_network(self, query, body, name):
-        if not self.engine.networks.pop(name, None):
-            raise Problem(404, f"network {name} not found")
+        with self.engine.lock:
+            if not self.engine.networks.pop(name, None):
+                raise Problem(404, f"network {name} not found")
+            self.engine.emit("network", "destroy", name, {"name": "server-network"})
         self.answer(204)
+
+    def connect_network(self, query, body, name):
+        with self.engine.lock:
+            found = [n["Id"] for n in self.engine.networks.values() if name in (n["Name"], n["Id"])]
+            if not found:
+                raise Problem(404, f"network {name} not found")
+            self.engine.connect(self.engine.find(json.loads(body)["Container"]), found[0])
+        self.answer(200)
 
     def list(self, query, body, cut=False):
         filters = json.loads(query.get("filters") or "{}")
@@ -487,6 +622,8 @@ class EngineHandler(http.server.BaseHTTPRequestHandler):
                 lines, at, running = container.lines[at:], len(container.lines), container.running
             for when, line in lines:
                 if when >= since:
+                    if query.get("timestamps"):
+                        line = stamp(when).encode() + b" " + line
                     self.chunk(struct.pack(">BxxxI", 1, len(line)) + line)
             if not running and not lines:
                 break
@@ -497,7 +634,7 @@ class EngineHandler(http.server.BaseHTTPRequestHandler):
     def follow_events(self, query, body):
         seconds, _, rest = query.get("since", "0").partition(".")
         since = int(seconds) * 10**9 + int(rest.ljust(9, "0") or 0)
-        label = json.loads(query["filters"])["label"][0].partition("=")
+        filters = json.loads(query["filters"])
         follower = queue.Queue()
         with self.engine.lock:
             for event in self.engine.events[-256:]:
@@ -506,12 +643,11 @@ class EngineHandler(http.server.BaseHTTPRequestHandler):
             self.engine.followers.append(follower)
         self.begin_stream()
         while (event := follower.get()) is not None:
-            if event["Actor"]["Attributes"].get(label[0]) == label[2]:
+            if event.get("Type", "container") in filters["type"] and event.get("Action", "die") in filters["event"]:
                 self.chunk(json.dumps(event).encode() + b"\n")
 
 
 ROUTES = [
-    ("GET", "/version", EngineHandler.version),
     ("GET", "/_ping", EngineHandler.ping),
     ("GET", "/info", EngineHandler.info),
     ("GET", "/events", EngineHandler.follow_events),
@@ -520,6 +656,7 @@ ROUTES = [
     ("GET", "/networks/([^/]+)", EngineHandler.network),
     ("POST", "/networks/create", EngineHandler.make_network),
     ("DELETE", "/networks/([^/]+)", EngineHandler.remove_network),
+    ("POST", "/networks/([^/]+)/connect", EngineHandler.connect_network),
     ("GET", "/containers/json", EngineHandler.list),
     ("POST", "/containers/create", EngineHandler.create),
     ("GET", "/containers/([^/]+)/json", EngineHandler.inspect),
@@ -528,3 +665,6 @@ ROUTES = [
     ("POST", "/containers/([^/]+)/(start|kill|pause|unpause|rename|update)", EngineHandler.act),
     ("DELETE", "/containers/([^/]+)", EngineHandler.remove),
 ]
+
+EngineHandler.routes = ROUTES
+Engine.handler = EngineHandler

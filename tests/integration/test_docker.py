@@ -1,15 +1,14 @@
-"""What a server must do, of containers: on the fake Engine, or on a real one (make test-docker)."""
+"""What only containers have: on the fake Engine, or on a real one (make test-docker). What every server must do is in
+tests/behaviour."""
 
 import contextlib
 import random
-import signal
 
 import pytest
 
 import dockerlib
 import farmlib
 from dockerlib import DockerFarm, an_engine
-from farmd_process import run_farmd
 from farmlib import wait_for
 
 VERSIONS = ["real"] if dockerlib.REAL else ["1.41", "1.44"]
@@ -67,17 +66,6 @@ def test_a_farmd_in_their_network_asks_servers_there():
             farm.clean()
 
 
-# --- start, limits, stop ---
-
-
-def test_serves_in_containers(farm, engine):
-    assert farm.get("/api/servers")["runtime"] == "docker"
-    assert {"server-1", "server-2", "server-3"} <= engine.names()
-    answer = farm.worker(2).json()
-    assert answer["server_id"] == "server-2"
-    assert farm.get("/api/health")["healthy"] == 3
-
-
 def test_asks_for_limits_and_nothing_more(farm, engine):
     host = engine.describe("server-1")["HostConfig"]
     assert host["NanoCpus"] == 500_000_000
@@ -91,14 +79,6 @@ def test_asks_for_limits_and_nothing_more(farm, engine):
     assert [b["HostIp"] for bindings in host["PortBindings"].values() for b in bindings] == ["127.0.0.1"]
 
 
-def test_changes_limits_live(farm, engine):
-    before = farm.server(1)
-    farm.patch("/api/servers/1", {"cpu": 0.25, "memory_mb": 300})
-    wait_for(lambda: engine.describe("server-1")["HostConfig"]["Memory"] == 300 << 20, what="the new limit")
-    assert engine.describe("server-1")["HostConfig"]["NanoCpus"] == 250_000_000
-    assert farm.server(1)["pid"] == before["pid"]
-
-
 def test_stops_and_starts_the_same_container(farm, engine):
     container = engine.describe("server-2")["Id"]
     farm.act(2, "stop")
@@ -107,114 +87,6 @@ def test_stops_and_starts_the_same_container(farm, engine):
     farm.act(2, "start")
     assert engine.describe("server-2")["Id"] == container
     assert farm.worker(2).status == 200
-
-
-def test_pauses_and_resumes(farm, engine):
-    farm.act(1, "pause")
-    wait_for(lambda: engine.describe("server-1")["State"]["Paused"], what="the pause")
-    assert farm.server(1)["status"] == "paused"
-    farm.act(1, "resume")
-    assert farm.worker(1).status == 200
-
-
-# --- ends ---
-
-
-def test_a_kill_is_followed_by_a_restart(farm):
-    before = farm.server(3)
-    farm.act(3, "kill")
-    after = farm.wait_restarted(3, before)
-    assert after["restarts"] == 1
-    assert after["last_exit"]["reason"] == "Killed"
-
-
-def test_a_container_that_is_out_of_memory_is_restarted(farm):
-    before = farm.server(2)
-    with contextlib.suppress(OSError, Exception):
-        farm.worker(2, "POST", "/simulate-load?memory_mb=400&cpu_duration=5", timeout=20)
-    after = farm.wait_restarted(2, before)
-    assert after["last_exit"]["reason"] == "OOMKilled"
-    assert after["oom_kills"] == 1
-
-
-def test_a_restart_profile_holds(farm_of):
-    farm = farm_of(servers=1, flags=["--restart", "never"]).start()
-    farm.act(1, "kill")
-    entry = farm.wait_status(1, "stopped")
-    assert entry["restarts"] == 0
-
-
-# --- logs, numbers ---
-
-
-def test_logs_come_whole(farm):
-    def lines():
-        return farm.get("/api/servers/1/logs")["lines"]
-
-    wait_for(lambda: any("started" in line for line in lines()), what="the first line")
-    farm.act(1, "stop")
-    wait_for(lambda: any("stopped" in line for line in lines()), what="the last line")
-
-
-def test_requests_are_counted(farm):
-    for _ in range(20):
-        assert farm.worker(1).status == 200
-    assert farm.worker(1, path="/error/503").status == 503
-    wait_for(lambda: farm.server(1)["requests_total"] == 21, what="21 requests told")
-    assert farm.server(1)["latency"] is None
-
-
-def test_scales_and_leaves_no_container(farm, engine):
-    farm.post("/api/scale", {"servers": 1})
-    wait_for(lambda: not {"server-2", "server-3"} & engine.names(), what="the others being gone")
-    farm.post("/api/scale", {"servers": 2})
-    assert len(farm.servers()) == 2
-    farm.servers_wanted = 2
-    farm.wait_ready()
-
-
-def test_rolling_restart(farm):
-    before = farm.pids()
-    farm.post("/api/rolling-restart", {})
-    farm.wait_event("RollingRestart", since=0)
-    wait_for(lambda: all(farm.pids()[i] != before[i] for i in before), what="new processes")
-    farm.wait_ready()
-
-
-# --- adoption ---
-
-
-def test_containers_outlive_farmd_and_are_adopted(farm, engine):
-    before = {i: engine.describe(f"server-{i}")["Id"] for i in (1, 2, 3)}
-    pids = farm.pids()
-    farm.act(3, "pause")
-    wait_for(lambda: engine.describe("server-3")["State"]["Paused"], what="the pause")
-    farm.kill()
-    assert farm.worker(1).status == 200
-    farm.start(wait=False)
-    wait_for(lambda: len(farm.servers()) == 3 if farmlib.port_is_free(farm.port) is False else None, what="the API")
-    wait_for(lambda: [s["status"] for s in farm.servers().values()] == ["running", "running", "paused"], what="adoption")
-    assert farm.pids() == pids
-    assert {i: engine.describe(f"server-{i}")["Id"] for i in (1, 2, 3)} == before
-    farm.act(3, "resume")
-    farm.act(1, "restart")
-
-
-def test_down_removes_what_a_dead_farmd_left(farm, engine):
-    farm.kill()
-    done = run_farmd("down", *farm.arguments(), directory=farm.directory, env=farm.env)
-    assert done.returncode == 0, done.stderr
-    assert farm.leftovers() == []
-
-
-def test_a_start_that_fails_touches_nothing(farm, engine):
-    """A farmd that cannot have its port leaves the containers of the one that was killed as they are."""
-    farm.kill()
-    with farmlib.listening(farm.port):
-        farm.start(wait=False)
-        assert farm.process.wait(farmlib.DEADLINE) != 0
-    assert all(engine.describe(f"server-{i}")["State"]["Running"] for i in (1, 2, 3))
-    farm.start()
 
 
 # --- by the means of Docker itself ---
@@ -287,15 +159,6 @@ def _events(farm, reason):
     return None
 
 
-def test_a_taken_port_is_named(farm_of):
-    farm = farm_of(servers=2)
-    with farmlib.listening(farm.base_port):
-        farm.start(wait=False)
-        event = wait_for(lambda: _events(farm, "PortTaken"), what="the failure")[0]
-        assert str(farm.base_port) in event["message"]
-    farm.wait_ready()
-
-
 @pytest.mark.parametrize("host, words", [
     ("tcp://127.0.0.1:2375", "is no Unix socket"),
     ("unix://relative", "no absolute path"),
@@ -329,11 +192,3 @@ def test_a_command_needs_an_image(farm_of):
     farm = farm_of(servers=1, config="servers: {command: [sh]}\n").start(wait=False)
     assert farm.process.wait(farmlib.DEADLINE) == 2
     assert "image" in farm.errors()
-
-
-def test_interrupted_at_the_start_leaves_nothing(farm_of):
-    for _ in range(3):
-        farm = farm_of(servers=6).start(wait=False)
-        wait_for(lambda: farm.engine.names() or farm.process.poll() is not None, what="a container")
-        assert farm.stop(signal.SIGINT) == 0
-        assert farm.leftovers() == []

@@ -73,24 +73,6 @@ def test_an_end_whose_look_fails_is_told_all_the_same(farm_of, engine):
     end(farm)
 
 
-def test_a_pause_that_is_refused_does_not_count(farm_of, engine):
-    farm = farm_of(servers=1).start()
-    engine.misbehave("POST", "/containers/[^/]+/pause", 500)
-    with contextlib.suppress(AssertionError):
-        farm.act(1, "pause")
-    wait_for(lambda: farm.events(reason="Resumed", server_id=1), what="the end of a pause that never was")
-    assert farm.server(1)["status"] == "running"
-    end(farm)
-
-
-def test_limits_that_are_refused_are_told(farm_of, engine):
-    farm = farm_of(servers=1).start()
-    engine.misbehave("POST", "/containers/[^/]+/update", 500)
-    farm.patch("/api/servers/1", {"memory_mb": 300})
-    wait_for(lambda: farm.events(reason="LimitsRefused"), what="the refusal")
-    end(farm)
-
-
 def test_an_engine_that_goes_away_and_comes_back(farm_of, engine):
     """Lists go on, actions answer 503; what happened meanwhile is found."""
     farm = farm_of(servers=3).start()
@@ -125,6 +107,46 @@ def test_an_engine_that_ends_all_with_itself(farm_of, engine):
     engine.start()
     farm.wait_ready()
     assert not set(pids.values()) & set(farm.pids().values())
+    end(farm)
+
+
+def test_an_engine_that_goes_down_has_stopped_nothing_by_hand(farm_of, engine):
+    """It tells of the signals that it sends, and is gone before it tells of the ends."""
+    farm = farm_of(servers=2).start()
+    before = farm.servers()
+    for i in (1, 2):
+        engine.tell("kill", engine.by_name(f"server-{i}"), signal="15")
+    engine.stop()
+    wait_for(lambda: farm.request("POST", "/api/servers/1/action", {"action": "stop"}).status == 503, what="503")
+    for i in (1, 2):
+        engine.by_name(f"server-{i}").process.terminate()
+        engine.by_name(f"server-{i}").ending.wait(farmlib.DEADLINE)
+    engine.start()
+    for i in (1, 2):
+        farm.wait_restarted(i, before[i])
+    end(farm)
+
+
+def test_what_a_person_stops_while_the_feed_is_broken(farm_of, engine):
+    farm = farm_of(servers=1).start()
+    gate = engine.hold("GET", "/_ping")
+    engine.break_streams("/events")
+    engine.command("stop", "server-1")
+    assert "Docker" in farm.wait_status(1, "stopped")["error"]
+    gate.open()
+    wait_for(lambda: farm.request("POST", "/api/servers/1/action", {"action": "start"}).status == 200, what="the start")
+    end(farm)
+
+
+def test_an_out_of_memory_is_nobodys_hand(farm_of, engine):
+    """Some Engines tell of the kernel's SIGKILL as if somebody had sent it."""
+    farm = farm_of(servers=1).start()
+    before = farm.server(1)
+    container = engine.by_name("server-1")
+    container.oom_killed = True
+    engine.tell("kill", container, signal="9")
+    container.process.kill()
+    assert farm.wait_restarted(1, before)["last_exit"]["reason"] == "OOMKilled"
     end(farm)
 
 

@@ -12,9 +12,6 @@ import pytest
 from clilib import FAILED, USAGE
 from farmd_process import run_farmd
 
-VERSION = {"ApiVersion": "1.41", "MinAPIVersion": "1.12", "Version": "20.10.24"}
-
-
 class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
 
@@ -29,9 +26,10 @@ def engine(path, swarm):
 
         def answer(self):
             asked.append(f"{self.command} {self.path}")
-            known = {"/version": VERSION, "/v1.41/info": {"Name": "here", "Swarm": swarm, "CgroupVersion": "1"}}
+            known = {"/_ping": "OK", "/v1.41/info": {"Name": "here", "Swarm": swarm, "CgroupVersion": "1"}}
             body = json.dumps(known.get(self.path, {"message": "page not found"})).encode()
             self.send_response(200 if self.path in known else 404)
+            self.send_header("Api-Version", "1.41")
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -26,7 +27,8 @@ static struct {
     char directory[32], path[64];
     int listener;
     pthread_t thread;
-    const char *answer; /* to every request; NULL: the connection is closed */
+    const char *answer;              /* to every request; NULL: the connection is closed */
+    const char *answer_to_versioned; /* to those whose path has a version in front; NULL: likewise `answer` */
     bool by_bytes;
     char requests[4096];
 } fake;
@@ -56,7 +58,8 @@ static void *serve(void *data)
             strncat(fake.requests, request, sizeof(fake.requests) - strlen(fake.requests) - 1);
             if (!fake.answer)
                 break;
-            send_all(fd, fake.answer);
+            bool versioned = strstr(request, " /v") && fake.answer_to_versioned;
+            send_all(fd, versioned ? fake.answer_to_versioned : fake.answer);
         }
         close(fd);
     }
@@ -116,10 +119,13 @@ static void finds_the_socket(void **state)
     assert_int_equal(engine_find("", &where, &err), 0);
     assert_int_equal(engine_find("unix:///run/a.sock", &where, &err), 0);
     assert_string_equal(where.socket, "/run/a.sock");
-    static const char *const refused[] = {"tcp://1.2.3.4:2376", "ssh://host", "unix://relative",
-                                          "/var/run/docker.sock"};
+    static const char *const refused[][2] = {
+        {"tcp://1.2.3.4:2376", "with TLS"},      {"https://1.2.3.4:2376", "with TLS"},       {"ssh://host", "SSH"},
+        {"unix://relative", "no absolute path"}, {"/var/run/docker.sock", "no Unix socket"},
+    };
     for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
-        assert_int_equal(engine_find(refused[i], &where, &err), -EINVAL);
+        assert_int_equal(engine_find(refused[i][0], &where, &err), -EINVAL);
+        assert_non_null(strstr(err.message, refused[i][1]));
         assert_non_null(strstr(err.message, "fix:"));
     }
     char *too_long = xasprintf("unix:///%0120d", 0);
@@ -141,16 +147,40 @@ static void connect_to(const char *answer, int code, const char *version_or_word
         fail_msg("\"%s\" lacks \"%s\"", err.message, version_or_words);
 }
 
+#define PONG(VERSION) "HTTP/1.1 200 OK\r\nApi-Version: " VERSION "\r\nContent-Length: 2\r\n\r\nOK"
+
 static void settles_the_version(void **state)
 {
     (void)state;
-    connect_to(ANSWER("200 OK", "44", "{\"ApiVersion\":\"1.41\",\"MinAPIVersion\":\"1.12\"}"), 0, "1.41");
-    connect_to(ANSWER("200 OK", "44", "{\"ApiVersion\":\"1.51\",\"MinAPIVersion\":\"1.24\"}"), 0, "1.41");
-    connect_to(ANSWER("200 OK", "44", "{\"ApiVersion\":\"1.60\",\"MinAPIVersion\":\"1.44\"}"), 0, "1.44");
-    connect_to(ANSWER("200 OK", "43", "{\"ApiVersion\":\"1.9\",\"MinAPIVersion\":\"1.12\"}"), -EPROTO,
-               "1.41 is needed");
-    connect_to(ANSWER("200 OK", "2", "{}"), -EPROTO, "no Docker Engine");
-    connect_to(ANSWER("200 OK", "4", "oops"), -EPROTO, "no Docker Engine");
+    connect_to(PONG("1.41"), 0, "1.41");
+    connect_to(PONG("1.43"), 0, "1.43");
+    connect_to(PONG("1.44"), 0, "1.44");
+    connect_to(PONG("1.100"), 0, "1.44");
+    connect_to("HTTP/1.1 200 OK\r\napi-version:1.42\r\nOstype: linux\r\nContent-Length: 2\r\n\r\nOK", 0, "1.42");
+    connect_to(PONG("1.9"), -EPROTO, "1.41 is needed");
+    connect_to(PONG("1.40"), -EPROTO, "1.41 is needed");
+    connect_to(ANSWER("200 OK", "2", "OK"), -EPROTO, "tells no version");
+    connect_to(PONG("x"), -EPROTO, "no Docker Engine");
+    connect_to(PONG("1.44/../.."), -EPROTO, "no Docker Engine");
+    connect_to(PONG("1.123456789012345678901234567890123456789012345678901234567890123456789"), -EPROTO,
+               "no Docker Engine");
+    connect_to(ANSWER("500 Oops", "20", "{\"message\":\"broken\"}"), -EPROTO, "broken");
+}
+
+static void follows_an_engine_that_has_given_old_versions_up(void **state)
+{
+    (void)state;
+    fake.answer_to_versioned = ANSWER("400 Bad Request", "43", "{\"message\":\"client version 1.44 is too old\"}");
+    connect_to(PONG("1.60"), 0, "1.60");
+}
+
+static void asks_for_the_version_without_one(void **state)
+{
+    (void)state;
+    connect_to(PONG("1.41"), 0, "1.41");
+    assert_non_null(strstr(fake.requests, "GET /_ping HTTP/1.1\r\n"));
+    connect_to(PONG("1.44"), 0, "1.44"); /* also when one was settled before: another Engine may be there now */
+    assert_null(strstr(fake.requests, "GET /v"));
 }
 
 static void every_path_has_the_version(void **state)
@@ -158,7 +188,7 @@ static void every_path_has_the_version(void **state)
     (void)state;
     struct error err;
 
-    connect_to(ANSWER("200 OK", "44", "{\"ApiVersion\":\"1.41\",\"MinAPIVersion\":\"1.12\"}"), 0, "1.41");
+    connect_to(PONG("1.41"), 0, "1.41");
     fake.answer = ANSWER("200 OK", "2", "{}");
     assert_int_equal(ask("GET", &err), 0);
     assert_non_null(strstr(fake.requests, "GET /v1.41/x HTTP/1.1\r\n"));
@@ -236,6 +266,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_the_socket),
         cmocka_unit_test_setup_teardown(settles_the_version, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(follows_an_engine_that_has_given_old_versions_up, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(asks_for_the_version_without_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_path_has_the_version, set_up, tear_down),
         cmocka_unit_test_setup_teardown(tells_what_came_of_a_call, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_call_of_many_is_answered_once, set_up, tear_down),

@@ -231,6 +231,45 @@ static void a_closed_one_gives_up_its_port_and_its_connections(void **state)
     open_relay(world); /* it can be had again at once */
 }
 
+/* Whether what is sent comes back, the loop being run meanwhile. */
+static bool is_echoed(struct world *world, int fd, char byte)
+{
+    char back = 0;
+
+    if (send(fd, &byte, 1, MSG_NOSIGNAL) != 1)
+        return false;
+    for (int ms = 0; ms < PATIENCE_S * 1000; ms++) {
+        uv_run(&world->loop, UV_RUN_NOWAIT);
+        ssize_t n = recv(fd, &back, 1, MSG_DONTWAIT);
+        if (n >= 0 || errno != EAGAIN)
+            return n == 1 && back == byte;
+        usleep(1000);
+    }
+    return false;
+}
+
+static void a_retired_one_gives_up_its_port_and_not_its_connections(void **state)
+{
+    struct world *world = *state;
+
+    open_relay(world);
+    pthread_create(&world->echoing, NULL, echo, world);
+    int fd = connect_here(world->port);
+    assert_true(fd >= 0);
+    assert_true(is_echoed(world, fd, 'a'));
+    relay_retire(world->relay);
+    uv_run(&world->loop, UV_RUN_NOWAIT);
+    int other = listen_at("127.0.0.1", world->port);
+    assert_true(other >= 0);
+    assert_true(is_echoed(world, fd, 'b'));
+    close(other);
+    close(fd);
+    relay_close(world->relay);
+    world->relay = NULL;
+    uv_run(&world->loop, UV_RUN_NOWAIT);
+    pthread_join(world->echoing, NULL);
+}
+
 static void a_taken_port_is_told(void **state)
 {
     struct world *world = *state;
@@ -249,6 +288,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(bytes_pass_unchanged_both_ways_and_so_does_their_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(where_nobody_listens_a_connection_ends, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_closed_one_gives_up_its_port_and_its_connections, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_retired_one_gives_up_its_port_and_not_its_connections, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_taken_port_is_told, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

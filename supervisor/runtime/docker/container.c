@@ -272,14 +272,15 @@ static void parse_limits(const cJSON *host, struct container_limits *limits)
     };
 }
 
-static struct in_addr parse_address(const cJSON *settings)
+static void parse_network(const cJSON *settings, struct container_state *state)
 {
-    const cJSON *address = member(member(member(settings, "Networks"), CONTAINER_NETWORK), "IPAddress");
-    struct in_addr found = {0};
+    const cJSON *network = member(member(settings, "Networks"), CONTAINER_NETWORK);
+    const cJSON *address = member(network, "IPAddress");
 
-    if (!cJSON_IsString(address) || inet_pton(AF_INET, address->valuestring, &found) != 1)
-        return (struct in_addr){0};
-    return found;
+    state->connected = cJSON_IsObject(network);
+    copy_text(member(network, "NetworkID"), state->network_id, sizeof(state->network_id));
+    if (!cJSON_IsString(address) || inet_pton(AF_INET, address->valuestring, &state->address) != 1)
+        state->address = (struct in_addr){0};
 }
 
 bool container_has_limits(const struct container_state *state, const struct limits *limits)
@@ -312,7 +313,7 @@ int container_parse(const cJSON *json, struct container_state *state, struct err
     snprintf(state->name, sizeof(state->name), "%s", name->valuestring + (name->valuestring[0] == '/'));
     parse_labels(member(member(json, "Config"), "Labels"), state);
     parse_limits(member(json, "HostConfig"), &state->limits);
-    state->address = parse_address(member(json, "NetworkSettings"));
+    parse_network(member(json, "NetworkSettings"), state);
     state->port = parse_port(member(member(json, "HostConfig"), "PortBindings"));
     copy_text(member(member(json, "Config"), "Image"), state->image, sizeof(state->image));
     state->running = cJSON_IsTrue(member(run, "Running"));

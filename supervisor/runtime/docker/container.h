@@ -61,9 +61,11 @@ struct container_state {
     char error[200];                     /* why it could not be started, or "" */
     char started_at[CONTAINER_TIME_MAX]; /* as the Engine writes it */
     char image[96];
-    struct in_addr address;         /* on the servers' network; 0 while it does not run */
-    uint16_t port;                  /* of this machine, that it is reached at; 0: none */
-    struct container_limits limits; /* that the Engine was asked for */
+    bool connected;                    /* to the servers' network, or would be when it runs */
+    char network_id[CONTAINER_ID_MAX]; /* of that network; "" while it is not known */
+    struct in_addr address;            /* on the servers' network; 0 while it does not run */
+    uint16_t port;                     /* of this machine, that it is reached at; 0: none */
+    struct container_limits limits;    /* that the Engine was asked for */
 };
 
 /* -EPROTO: that is no such description. */

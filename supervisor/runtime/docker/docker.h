@@ -39,10 +39,12 @@ struct runtime {
     struct engine *engine;
     struct engine_feed *feed;
     char instance[CONTAINER_NAME_MAX];
-    struct docker_image image;        /* of farm-worker */
-    struct container_project project; /* farmd's own; an empty name: none */
-    bool in_network;                  /* farmd is a container too, beside its servers */
-    char network_id[CONTAINER_ID_MAX];
+    struct docker_image image;         /* of farm-worker */
+    struct container_project project;  /* farmd's own; an empty name: none */
+    bool in_network;                   /* farmd is a container too, beside its servers */
+    char network_id[CONTAINER_ID_MAX]; /* of the servers' network; "": it is gone */
+    bool network_is_ours;              /* a farmd has made it */
+    bool network_asked;                /* it is being made anew */
     LIST_HEAD(, kept_container) kept;
     LIST_HEAD(, runtime_process) runs;
     uv_timer_t tick; /* what is asked again and again, see tick.c */
@@ -67,6 +69,9 @@ enum run_state {
     RUN_READING, /* how is known; the last lines of its log are on their way */
 };
 
+/* What the Engine is being asked to do to a run. */
+enum run_change { CHANGE_NONE, CHANGE_SIGNAL, CHANGE_LIMITS, CHANGE_FROZEN, CHANGE_CONNECTED };
+
 struct runtime_process {
     struct runtime *runtime;
     void *owner;
@@ -79,6 +84,7 @@ struct runtime_process {
     uint64_t spec_hash;
     struct buffer body; /* of the create */
     unsigned creates;   /* that were tried */
+    bool is_new;        /* its container: all that it has written is of this run */
     char *log_path;
     pid_t pid;
     struct in_addr address; /* on the servers' network; 0 until it runs */
@@ -89,22 +95,28 @@ struct runtime_process {
     bool told;              /* freed with the last call */
 
     /* What is wanted of it; control.c asks for one thing after another, so that none overtakes another. */
-    bool changing;        /* one of them is under way */
-    uint64_t signals;     /* to be sent, a bit each */
-    uint64_t sent;        /* signals that farmd has sent: their echo is nobody else's doing */
-    struct limits limits; /* in force, or to be */
+    enum run_change changing; /* which of them is under way */
+    uint64_t signals;         /* to be sent, a bit each */
+    uint64_t sent;            /* signals that farmd has sent: their echo is nobody else's doing */
+    struct limits limits;     /* in force, or to be */
+    struct limits limits_sent, limits_confirmed;
     bool limits_differ, limits_refused, limits_by_hand;
     bool paused, paused_wanted;
+    bool connected, connected_wanted;         /* to the servers' network */
+    int64_t frozen_until_ms, limits_until_ms; /* how long somebody waits for it to be so; 0: nobody does */
 
     bool by_hand;         /* somebody else has sent a signal that ends */
     unsigned feed_breaks; /* when that was heard of */
     bool renaming;
-    int64_t oom_ms; /* when an OOM kill in it was heard of, to be told if it lives on; 0: none */
+    unsigned looks;       /* under way */
+    unsigned looks_stale; /* of these, were asked for before farmd changed something */
+    int64_t oom_ms;       /* when an OOM kill in it was heard of, to be told if it lives on; 0: none */
 
     struct leaf *leaf; /* NULL: its cgroup is not seen from here */
     bool stats_asked;
     int64_t stats_ms; /* when the Engine was last asked for them */
     struct log_follow *log;
+    int64_t log_ms; /* when it was last asked for */
     int64_t reading_until_ms;
     struct runtime_sample last_sample;
     struct container_state ended;
@@ -126,16 +138,18 @@ int docker_available(const struct runtime *runtime, struct error *err);
 /* run.c */
 int docker_start(struct runtime *runtime, const struct runtime_spec *spec, void *owner,
                  struct runtime_process **process, struct error *err);
-int docker_adopt(struct runtime *runtime, const struct runtime_adoption *adoption, void *owner,
-                 struct runtime_adopted *adopted, struct runtime_process **process, struct error *err);
+struct runtime_process *docker_run_new(struct runtime *runtime, const char *name, int server, const char *log_path,
+                                       void *owner);
 struct runtime_process *docker_find_run(struct runtime *runtime, const char *id); /* NULL: none */
 void docker_run_died(struct runtime_process *run, int64_t at_ns);
 void docker_run_free(struct runtime_process *run);
-void docker_run_create(struct runtime_process *run);
-void docker_run_give_up(struct runtime_process *run);         /* nobody can tell what becomes of it */
-int64_t docker_log_end_ns(const struct runtime_process *run); /* when its log was last written to */
-/* Tells one run of a container from another, wherever farmd runs: in hundredths of a second since 1970. */
-uint64_t docker_start_time(const struct container_state *state);
+void docker_run_begin(struct runtime_process *run); /* starts the container that it has */
+void docker_run_watch(struct runtime_process *run, const struct container_state *state); /* which runs */
+/* It never ran, and its end is told. `why` as a program would have said it through its pipe: with a name of the error in
+ * front. */
+void docker_run_not_started(struct runtime_process *run, const char *error, const char *why, bool unavailable);
+void docker_run_not_started_for(struct runtime_process *run, const struct engine_answer *answer);
+void docker_run_give_up(struct runtime_process *run);               /* nobody can tell what becomes of it */
 void docker_run_log(struct runtime_process *run, int64_t since_ns); /* follows what it writes from then on */
 void docker_run_read(struct runtime_process *run); /* its log has come to its end, or has had its time */
 void docker_call_container(struct runtime_process *run, const char *method, const char *what, const struct buffer *body,
@@ -144,11 +158,24 @@ void docker_call_container(struct runtime_process *run, const char *method, cons
 void docker_call(struct runtime_process *run, const char *method, const char *path, const struct buffer *body,
                  void (*done)(struct runtime_process *run, const struct engine_answer *answer));
 
+/* acquire.c: begins the run with the container of the last one, or NULL; in the end a start or docker_run_not_started. */
+void docker_acquire(struct runtime_process *run, const struct container_state *last);
+void docker_run_create(struct runtime_process *run);
+
+/* adopt.c */
+int docker_adopt(struct runtime *runtime, const struct runtime_adoption *adoption, void *owner,
+                 struct runtime_adopted *adopted, struct runtime_process **process, struct error *err);
+int64_t docker_log_end_ns(const struct runtime_process *run); /* when its log was last written to */
+/* Tells one run of a container from another, wherever farmd runs: in hundredths of a second since 1970. */
+uint64_t docker_start_time(const struct container_state *state);
+
 /* drift.c: what others do to a container through Docker itself. */
 void docker_run_look(struct runtime_process *run); /* what has become of it, asked of the Engine */
 void docker_saw_signal(struct runtime_process *run, int signal);
 void docker_saw_start(struct runtime *runtime, const char *id);
 void docker_saw_removal(struct runtime *runtime, const char *id);
+/* Why it is as good as paused, or NULL when it is not. */
+const char *docker_held_why(const struct container_state *state);
 
 /* tick.c: out of memory and alive, logs that take too long, statistics and requests that must be asked for. */
 void docker_tick_begin(struct runtime *runtime);
@@ -170,7 +197,8 @@ void docker_port_holder_known(uint16_t port, char *out, size_t size);
 void docker_address(const struct runtime_process *run, struct sockaddr_in *address);
 
 /* control.c: what is done to a run. */
-void docker_control(struct runtime_process *run); /* asks for the next thing that is wanted */
+void docker_control(struct runtime_process *run);                         /* asks for the next thing that is wanted */
+void docker_control_overdue(struct runtime_process *run, int64_t now_ms); /* nobody waits for ever */
 int docker_signal(struct runtime_process *run, int signal, struct error *err);
 int docker_kill(struct runtime_process *run, struct error *err);
 int docker_pause(struct runtime_process *run, struct error *err);
@@ -195,8 +223,10 @@ void kept_remove_all(struct runtime *runtime);
 void network_remove(const struct runtime *runtime);
 void docker_sweep(struct runtime *runtime, const struct runtime_sweep *what);
 
-/* network.c: there is the network; before the loop runs. */
+/* network.c: there is the network; before the loop runs, and when it was removed later. */
 int network_ensure(struct runtime *runtime, struct error *err);
+void network_look_again(struct runtime *runtime); /* the Engine is back */
+void network_was_removed(struct runtime *runtime, const char *id);
 
 /* compose_project.c: which project of Docker Compose farmd is in; before the loop runs. */
 int compose_project_find(struct runtime *runtime, struct error *err);
@@ -209,7 +239,8 @@ int64_t engine_feed_away_ms(const struct engine_feed *feed); /* for how long it 
 void engine_feed_ping(struct engine_feed *feed);             /* asks whether it answers */
 unsigned engine_feed_breaks(const struct engine_feed *feed); /* how often it has stopped to */
 
-/* log_follow.c: the log of one run, from a time on, into its file. `ended` may free it. */
+/* log_follow.c: what a container writes, into its server's log: from where it was last followed, and if that was never, from
+ * a time on. `ended` may free it. */
 struct log_follow;
 struct log_follow *log_follow_begin(struct runtime *runtime, const char *id, const char *path, int64_t since_ns,
                                     void (*ended)(void *data), void *data);

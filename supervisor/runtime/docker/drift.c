@@ -1,7 +1,7 @@
 /*
  * What others do to a container through Docker itself. An event says only that something happened, and may come late: a look
  * at the container as it is now decides. What was removed, renamed or given other limits is put right; what somebody has
- * stopped or paused stays so.
+ * stopped, paused or disconnected stays so.
  */
 #include "supervisor/runtime/docker/docker.h"
 
@@ -36,26 +36,48 @@ static void put_name_right(struct runtime_process *run, const struct container_s
 
 static void put_limits_right(struct runtime_process *run, const struct container_state *state)
 {
-    if (run->changing || run->limits_differ || run->limits_refused || container_has_limits(state, &run->limits))
+    if (run->changing != CHANGE_NONE || run->limits_differ || run->limits_refused ||
+        container_has_limits(state, &run->limits))
         return;
     run->limits_differ = run->limits_by_hand = true;
     docker_control(run);
 }
 
-static void take_pause(struct runtime_process *run, const struct container_state *state)
+const char *docker_held_why(const struct container_state *state)
 {
-    if (run->changing || run->paused != run->paused_wanted || state->paused == run->paused)
+    if (!state->connected)
+        return "through Docker: disconnected from " CONTAINER_NETWORK;
+    return state->paused ? "through Docker" : NULL;
+}
+
+/* One that others do not reach any more is as good as paused: asking how it does, and restarting it for that, would undo
+ * what somebody wanted. */
+static void take_hold(struct runtime_process *run, const struct container_state *state)
+{
+    bool was_held = run->paused || !run->connected;
+    const char *why = docker_held_why(state);
+
+    if (run->changing != CHANGE_NONE || run->paused != run->paused_wanted || run->connected != run->connected_wanted)
         return;
     run->paused = run->paused_wanted = state->paused;
-    run->runtime->events.on_frozen(run->owner, state->paused, "through Docker");
+    run->connected = run->connected_wanted = state->connected;
+    run->address = state->address;
+    if (was_held != (why != NULL))
+        run->runtime->events.on_frozen(run->owner, why != NULL, why ? why : "through Docker");
 }
 
 static void on_seen(struct runtime_process *run, const struct engine_answer *answer)
 {
     struct container_state state;
     struct error err;
-    bool gone = answer->status == 404;
+    bool gone = answer->status == 404, stale = run->looks_stale > 0;
 
+    run->looks--;
+    run->looks_stale -= stale;
+    if (stale && !gone) {
+        docker_run_look(run);
+        return;
+    }
     if (run->state != RUN_RUNNING || (answer->code < 0 && !gone))
         return;
     /* The same container, started anew by somebody else, is no longer this run. */
@@ -63,15 +85,17 @@ static void on_seen(struct runtime_process *run, const struct engine_answer *ans
         docker_run_died(run, INT64_MAX);
         return;
     }
-    take_pause(run, &state);
+    take_hold(run, &state);
     put_limits_right(run, &state);
     put_name_right(run, &state);
 }
 
 void docker_run_look(struct runtime_process *run)
 {
-    if (run->state == RUN_RUNNING)
-        docker_call_container(run, "GET", "/json", NULL, on_seen);
+    if (run->state != RUN_RUNNING)
+        return;
+    run->looks++;
+    docker_call_container(run, "GET", "/json", NULL, on_seen);
 }
 
 /* One that farmd has sent as well is taken for its own: the server is ending by its will anyhow. */

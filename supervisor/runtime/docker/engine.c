@@ -16,7 +16,6 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #define ENGINE_PARALLEL 8
 #define ENGINE_MAX_ANSWER ((size_t)32 << 20) /* a list of some thousand containers */
@@ -44,30 +43,6 @@ struct engine {
     TAILQ_HEAD(, call) waiting;
     TAILQ_HEAD(, line) urgent;
 };
-
-/* --- where it is --- */
-
-int engine_find(const char *docker_host, struct engine_address *address, struct error *err)
-{
-    static const char prefix[] = "unix://";
-    const char *host = docker_host && *docker_host ? docker_host : "unix:///var/run/docker.sock";
-
-    if (strncmp(host, prefix, strlen(prefix)) != 0)
-        return error_set(err, EINVAL,
-                         "DOCKER_HOST: \"%s\" is no Unix socket\n"
-                         "  fix: DOCKER_HOST=unix:///var/run/docker.sock, or forward the remote socket: "
-                         "ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST",
-                         host);
-    const char *path = host + strlen(prefix);
-    if (*path != '/' || strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-        return error_set(err, EINVAL,
-                         "DOCKER_HOST: \"%s\" is no absolute path of up to 107 characters\n"
-                         "  fix: DOCKER_HOST=unix:///var/run/docker.sock",
-                         host);
-    *address = (struct engine_address){0};
-    snprintf(address->socket, sizeof(address->socket), "%s", path);
-    return 0;
-}
 
 static struct http_client *client_new(uv_loop_t *loop, const struct engine_address *address)
 {
@@ -146,6 +121,7 @@ static cJSON *take_answer(const struct engine_address *address, const struct htt
         .status = response->outcome == HTTP_OK ? response->status : 0,
         .json = json,
         .code = code_of_outcome(response),
+        .version = response->header,
         .message = text,
     };
     text[0] = '\0';
@@ -204,6 +180,7 @@ static void begin(struct line *line, struct call *call)
         .body_length = call->what.body_length,
         .timeout_ms = call->what.timeout_ms,
         .max_body = ENGINE_MAX_ANSWER,
+        .keep_header = "Api-Version",
     };
     http_client_send(line->client, &request, on_answer, line);
 }
@@ -302,7 +279,8 @@ void engine_free(struct engine *engine)
 
 struct asked {
     cJSON *json;
-    int code;
+    int code, status;
+    char version[ENGINE_VERSION_MAX];
     char message[ERROR_MESSAGE_MAX];
 };
 
@@ -311,88 +289,59 @@ static void on_asked(void *data, const struct engine_answer *answer)
     struct asked *asked = data;
 
     asked->code = answer->code;
+    asked->status = answer->status;
+    snprintf(asked->version, sizeof(asked->version), "%s", answer->version);
     asked->json = answer->json ? cJSON_Duplicate(answer->json, true) : NULL;
     snprintf(asked->message, sizeof(asked->message), "%s", answer->message);
 }
 
-int engine_ask(const struct engine_address *address, const struct engine_call *call, cJSON **json, struct error *err)
+/* `asked->json` becomes the caller's. */
+static void ask(const struct engine_address *address, const struct engine_call *call, struct asked *asked)
 {
-    struct asked asked = {.code = -EIO};
     struct engine_call what = *call;
     uv_loop_t loop;
 
+    *asked = (struct asked){.code = -EIO};
     what.done = on_asked;
-    what.data = &asked;
+    what.data = asked;
     int rc = uv_loop_init(&loop);
-    if (rc < 0)
-        return error_set(err, -rc, "no loop to ask the Docker Engine with: %s", uv_strerror(rc));
+    if (rc < 0) {
+        asked->code = rc;
+        snprintf(asked->message, sizeof(asked->message), "no loop to ask the Docker Engine with: %s", uv_strerror(rc));
+        return;
+    }
     struct engine *engine = engine_new(&loop, address);
     engine_send(engine, &what);
     uv_run(&loop, UV_RUN_DEFAULT);
     engine_free(engine);
     uv_run(&loop, UV_RUN_DEFAULT);
     uv_loop_close(&loop);
+}
+
+int engine_ask(const struct engine_address *address, const struct engine_call *call, cJSON **json, struct error *err)
+{
+    struct asked asked;
+
+    ask(address, call, &asked);
     if (asked.code == 0 && json)
         *json = steal(&asked.json);
     cJSON_Delete(asked.json);
     return asked.code < 0 ? error_set(err, -asked.code, "%s", asked.message) : 0;
 }
 
-/* "1.41" < "1.9" is wrong: two numbers. */
-static int compare_versions(const char *a, const char *b)
+int engine_ping(const struct engine_address *address, char version[ENGINE_VERSION_MAX], struct error *err)
 {
-    char *a_rest, *b_rest;
-    long a_major = strtol(a, &a_rest, 10), b_major = strtol(b, &b_rest, 10);
-    long a_minor = *a_rest == '.' ? strtol(a_rest + 1, NULL, 10) : 0;
-    long b_minor = *b_rest == '.' ? strtol(b_rest + 1, NULL, 10) : 0;
+    const struct engine_call call = {.method = "GET", .path = "/_ping", .timeout_ms = ENGINE_CONNECT_MS};
+    struct asked asked;
 
-    if (a_major != b_major)
-        return a_major < b_major ? -1 : 1;
-    return a_minor < b_minor ? -1 : a_minor > b_minor;
-}
-
-static int no_engine(const struct engine_address *address, int code, const char *why, struct error *err)
-{
-    if (access(address->socket, F_OK) != 0)
-        return error_set(err, ENOENT,
-                         "there is no Docker Engine: %s does not exist\n"
-                         "  fix: start it (systemctl start docker), or say where it is: DOCKER_HOST=unix:///…",
-                         address->socket);
-    if (access(address->socket, R_OK | W_OK) != 0)
-        return error_set(
-            err, EACCES,
-            "this user may not use the Docker Engine's socket %s\n"
-            "  fix: run farmd as a member of the group that owns it (usually docker; it is as good as root)",
-            address->socket);
-    return error_set(err, -code, "%s\n  fix: start it: systemctl start docker", why);
-}
-
-int engine_connect(struct engine_address *address, struct error *err)
-{
-    const struct engine_call call = {.method = "GET", .path = "/version", .timeout_ms = ENGINE_CONNECT_MS};
-    cJSON *json = NULL;
-    struct error why;
-
-    address->version[0] = '\0';
-    int code = engine_ask(address, &call, &json, &why);
-    if (code < 0)
-        return no_engine(address, code, why.message, err);
-    const cJSON *version = cJSON_GetObjectItemCaseSensitive(json, "ApiVersion");
-    const cJSON *least = cJSON_GetObjectItemCaseSensitive(json, "MinAPIVersion");
-    if (!cJSON_IsString(version)) {
-        code = error_set(err, EPROTO, "what listens at %s is no Docker Engine", address->socket);
-    } else if (compare_versions(version->valuestring, ENGINE_MIN_API) < 0) {
-        code = error_set(err, EPROTO,
-                         "the Docker Engine at %s speaks version %s of its API, and " ENGINE_MIN_API " is needed\n"
-                         "  fix: upgrade it to Docker 20.10 or newer",
-                         address->socket, version->valuestring);
-    } else {
-        /* The oldest that has all that is used, unless the Engine has given it up: answers look the same for longest. */
-        bool too_old = cJSON_IsString(least) && compare_versions(ENGINE_MIN_API, least->valuestring) < 0;
-        snprintf(address->version, sizeof(address->version), "%s", too_old ? least->valuestring : ENGINE_MIN_API);
-    }
-    cJSON_Delete(json);
-    return code;
+    ask(address, &call, &asked);
+    cJSON_Delete(asked.json);
+    if (asked.code < 0)
+        error_set(err, -asked.code, "%s", asked.message);
+    if (asked.status == 0)
+        return asked.code;
+    memcpy(version, asked.version, sizeof(asked.version));
+    return asked.status;
 }
 
 /* --- answers that go on --- */

@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #define ENGINE_MIN_API "1.41" /* Docker 20.10 */
+#define ENGINE_MAX_API "1.44" /* Docker 25: the newest whose answers are known */
 #define ENGINE_ADDRESS_MAX 128
 #define ENGINE_VERSION_MAX 16
 
@@ -29,8 +30,9 @@ struct engine_address {
 /* From DOCKER_HOST, or the usual socket. -EINVAL: it is no Unix socket, or too long. */
 int engine_find(const char *docker_host, struct engine_address *address, struct error *err);
 
-/* Asks who is there and settles the version. Waits for some seconds at most, so it is for before the loop runs. The message
- * of a failure says what to do. */
+/* Asks who is there (/_ping) and settles the version: the newest that both know, or the Engine's own where that knows
+ * ENGINE_MAX_API no more. Waits for some seconds at most, so it is for before the loop runs. The message of a failure says
+ * what to do. */
 int engine_connect(struct engine_address *address, struct error *err);
 
 /* Nanoseconds since 1970 of a time as the Engine writes it: "2026-11-23T08:30:00.123456789Z"; 0: it is none. */
@@ -41,6 +43,7 @@ struct engine_answer {
     int status;               /* HTTP's; 0: there was no answer */
     const struct cJSON *json; /* the body; NULL when there is none. Valid during the callback */
     int code;                 /* 0 for 2xx and 304 ("it is so already"), else a negative errno */
+    const char *version;      /* the newest of its API that it speaks, "" where it didn't say */
     const char *message;      /* when code is negative: a sentence, with the Engine's own words where it said some */
 };
 
@@ -70,6 +73,10 @@ void engine_send(struct engine *engine, const struct engine_call *call);
  * becomes the caller's to delete. */
 int engine_ask(const struct engine_address *address, const struct engine_call *call, struct cJSON **json,
                struct error *err);
+
+/* Likewise /_ping: the status of its answer (then `version` is the newest of its API that it says it speaks, "" when it says
+ * none, and a status that is no success fills err too), or a negative errno when there was none. */
+int engine_ping(const struct engine_address *address, char version[ENGINE_VERSION_MAX], struct error *err);
 
 /* An answer that goes on: events, logs. on_piece gets the body of a 200 as it comes; on_end comes once, when it is over for
  * whatever reason, and not after engine_stream_free. */

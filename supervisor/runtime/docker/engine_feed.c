@@ -81,6 +81,29 @@ static void take_action(struct runtime *runtime, const cJSON *event, const char 
         docker_run_look(run);
 }
 
+/* Of the servers' network: it is gone, or a container has come to it or left it. Those that end leave it as well. */
+static void take_network_action(struct runtime *runtime, const cJSON *event, const char *text, const char *id)
+{
+    const cJSON *attributes =
+        cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(event, "Actor"), "Attributes");
+    const cJSON *container = cJSON_GetObjectItemCaseSensitive(attributes, "container");
+
+    if (strcmp(text, "destroy") == 0) {
+        network_was_removed(runtime, id);
+        return;
+    }
+    struct runtime_process *run = cJSON_IsString(container) ? docker_find_run(runtime, container->valuestring) : NULL;
+    if (run && run->sent == 0)
+        docker_run_look(run);
+}
+
+static bool is_of_network(const cJSON *event)
+{
+    const cJSON *type = cJSON_GetObjectItemCaseSensitive(event, "Type");
+
+    return cJSON_IsString(type) && strcmp(type->valuestring, "network") == 0;
+}
+
 static void take_event(struct engine_feed *feed, const cJSON *event)
 {
     const cJSON *action = cJSON_GetObjectItemCaseSensitive(event, "Action");
@@ -95,7 +118,10 @@ static void take_event(struct engine_feed *feed, const cJSON *event)
     int64_t at_ns = (int64_t)time_ns->valuedouble + 1000;
     if (at_ns > feed->last_ns)
         feed->last_ns = at_ns;
-    take_action(feed->runtime, event, action->valuestring, id->valuestring, at_ns);
+    if (is_of_network(event))
+        take_network_action(feed->runtime, event, action->valuestring, id->valuestring);
+    else
+        take_action(feed->runtime, event, action->valuestring, id->valuestring, at_ns);
 }
 
 static void take_line(struct engine_feed *feed)
@@ -129,6 +155,21 @@ static void on_piece(void *data, const char *piece, size_t length)
 }
 
 /* --- the stream --- */
+
+/* Not by farmd's label: events of networks carry none. */
+static const char filters[] = "{\"type\":[\"container\",\"network\"],\"event\":[\"start\",\"die\",\"destroy\",\"kill\","
+                              "\"oom\",\"pause\",\"unpause\",\"update\",\"rename\",\"connect\",\"disconnect\"]}";
+
+static char *events_path(int64_t since_ns)
+{
+    struct buffer path = BUFFER_EMPTY;
+
+    buffer_printf(&path, "/events?since=%lld.%09lld&filters=", (long long)(since_ns / NS_PER_SECOND),
+                  (long long)(since_ns % NS_PER_SECOND));
+    for (const char *c = filters; *c; c++)
+        buffer_printf(&path, "%%%02X", (unsigned char)*c);
+    return path.data;
+}
 
 static void open_stream(struct engine_feed *feed);
 
@@ -189,8 +230,6 @@ static void look_at_all(struct engine_feed *feed)
 
     for (run = LIST_FIRST(&feed->runtime->runs); run; run = next) {
         next = LIST_NEXT(run, link);
-        if (run->state == RUN_RUNNING && !run->log)
-            docker_run_log(run, docker_log_end_ns(run));
         docker_run_look(run);
     }
 }
@@ -208,6 +247,7 @@ static void on_alive(void *data, const struct engine_answer *answer)
     log_info("the Docker Engine at %s answers again", feed->runtime->address.socket);
     feed->live = true;
     feed->retry_ms = RETRY_FIRST_MS;
+    network_look_again(feed->runtime);
     look_at_all(feed);
     kept_list_again(feed->runtime);
     feed->runtime->events.on_available(feed->runtime->farm);
@@ -216,11 +256,7 @@ static void on_alive(void *data, const struct engine_answer *answer)
 static void open_stream(struct engine_feed *feed)
 {
     static const struct engine_stream_calls calls = {on_piece, on_end};
-    cleanup_free char *path =
-        xasprintf("/events?since=%lld.%09lld&filters=%%7B%%22type%%22%%3A%%5B%%22container%%22%%5D%%2C%%22label%%22%%3A"
-                  "%%5B%%22" CONTAINER_LABEL_INSTANCE "%%3D%s%%22%%5D%%7D",
-                  (long long)(feed->last_ns / NS_PER_SECOND), (long long)(feed->last_ns % NS_PER_SECOND),
-                  feed->runtime->instance);
+    cleanup_free char *path = events_path(feed->last_ns);
     const struct engine_call alive = {.method = "GET",
                                       .path = "/_ping",
                                       .timeout_ms = PING_TIMEOUT_MS,

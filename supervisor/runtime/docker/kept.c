@@ -181,7 +181,8 @@ static void on_nothing(uv_handle_t *handle)
     one_swept(runtime);
 }
 
-/* Stopped ones stay: the next start may use them. */
+/* Stopped ones stay, and those of servers that are started next: they serve for that. A farmd that died before it could note
+ * what it had started has left them, or they are exported. */
 void docker_sweep(struct runtime *runtime, const struct runtime_sweep *what)
 {
     struct kept_container *kept, *next;
@@ -195,7 +196,7 @@ void docker_sweep(struct runtime *runtime, const struct runtime_sweep *what)
     uv_close((uv_handle_t *)later, on_nothing);
     for (kept = LIST_FIRST(&runtime->kept); kept; kept = next) {
         next = LIST_NEXT(kept, link);
-        if (kept->state.running && !kept->state.exported) { /* an exported one is what its server will start with */
+        if (kept->state.running && !what->is_starting(what->data, kept->state.server)) {
             runtime->sweeping++;
             remove_container(runtime->engine, kept->state.id, on_swept, runtime);
             kept_drop(kept);

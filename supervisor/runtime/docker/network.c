@@ -4,6 +4,7 @@
 #include "supervisor/runtime/docker/docker.h"
 
 #include "core/json.h"
+#include "core/log.h"
 #include "core/memory.h"
 
 #include <cjson/cJSON.h>
@@ -17,10 +18,9 @@ static int look(const struct runtime *runtime, const char *path, cJSON **json, s
     return engine_ask(&runtime->address, &call, json, err);
 }
 
-static int make_network(const struct runtime *runtime, struct error *err)
+static void compose_network(const struct runtime *runtime, struct buffer *body)
 {
-    struct buffer body = BUFFER_EMPTY;
-    struct json_writer w = json_writer_to(&body);
+    struct json_writer w = json_writer_to(body);
 
     json_begin_object(&w);
     json_member_string(&w, "Name", CONTAINER_NETWORK);
@@ -30,11 +30,25 @@ static int make_network(const struct runtime *runtime, struct error *err)
     json_member_string(&w, CONTAINER_LABEL_INSTANCE, runtime->instance);
     json_end_object(&w);
     json_end_object(&w);
+}
+
+static int make_network(const struct runtime *runtime, struct error *err)
+{
+    struct buffer body = BUFFER_EMPTY;
+
+    compose_network(runtime, &body);
     const struct engine_call call = {
         .method = "POST", .path = "/networks/create", .body = body.data, .body_length = body.length};
-    int code = engine_ask(&runtime->address, &call, NULL, err);
+    struct error why;
+    int code = engine_ask(&runtime->address, &call, NULL, &why);
     buffer_done(&body);
-    return code;
+    return code == 0
+               ? 0
+               : error_set(err, -code,
+                           "the Docker Engine does not make the network " CONTAINER_NETWORK ": %s\n"
+                           "  fix: docker network ls shows those that are there, docker network prune removes what "
+                           "nobody uses",
+                           why.message);
 }
 
 /* One that no farmd has made stays when the farm ends. */
@@ -44,8 +58,9 @@ static void note_network(struct runtime *runtime, const cJSON *json)
     const cJSON *owner =
         cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(json, "Labels"), CONTAINER_LABEL_INSTANCE);
 
-    if (cJSON_IsString(id) && cJSON_IsString(owner))
+    if (cJSON_IsString(id))
         snprintf(runtime->network_id, sizeof(runtime->network_id), "%s", id->valuestring);
+    runtime->network_is_ours = cJSON_IsString(owner);
 }
 
 int network_ensure(struct runtime *runtime, struct error *err)
@@ -82,6 +97,81 @@ void network_remove(const struct runtime *runtime)
     cleanup_free char *path = xasprintf("/networks/%s", runtime->network_id);
     const struct engine_call call = {.method = "DELETE", .path = path};
 
-    if (*runtime->network_id && !is_network_used(runtime))
+    if (runtime->network_is_ours && *runtime->network_id && !is_network_used(runtime))
         engine_ask(&runtime->address, &call, NULL, NULL);
+}
+
+/* --- removed while the farm runs --- */
+
+static void on_looked(void *data, const struct engine_answer *answer);
+
+static void look_later(struct runtime *runtime)
+{
+    const struct engine_call call = {
+        .method = "GET", .path = "/networks/" CONTAINER_NETWORK, .done = on_looked, .data = runtime};
+
+    engine_send(runtime->engine, &call);
+}
+
+/* 409: another farm has been quicker. */
+static void on_made(void *data, const struct engine_answer *answer)
+{
+    struct runtime *runtime = data;
+
+    if (answer->code == 0 || answer->status == 409) {
+        look_later(runtime);
+        return;
+    }
+    runtime->network_asked = false; /* the tick tries again */
+    log_warning("the network " CONTAINER_NETWORK " was removed, and cannot be made anew: %s", answer->message);
+}
+
+static void make_later(struct runtime *runtime)
+{
+    struct buffer body = BUFFER_EMPTY;
+
+    compose_network(runtime, &body);
+    const struct engine_call call = {.method = "POST",
+                                     .path = "/networks/create",
+                                     .body = body.data,
+                                     .body_length = body.length,
+                                     .done = on_made,
+                                     .data = runtime};
+    engine_send(runtime->engine, &call);
+    buffer_done(&body);
+}
+
+static void on_looked(void *data, const struct engine_answer *answer)
+{
+    struct runtime *runtime = data;
+    bool was_lost = !*runtime->network_id;
+
+    if (answer->status == 404) {
+        runtime->network_id[0] = '\0';
+        make_later(runtime);
+        return;
+    }
+    runtime->network_asked = false;
+    if (answer->code < 0)
+        return;
+    note_network(runtime, answer->json);
+    if (was_lost)
+        runtime->events.on_farm_put_right(runtime->farm, "the network " CONTAINER_NETWORK
+                                                         " was removed through Docker: it is made anew");
+}
+
+void network_look_again(struct runtime *runtime)
+{
+    if (runtime->network_asked)
+        return;
+    runtime->network_asked = true;
+    look_later(runtime);
+}
+
+void network_was_removed(struct runtime *runtime, const char *id)
+{
+    if (strcmp(id, runtime->network_id) != 0)
+        return;
+    runtime->network_id[0] = '\0';
+    network_look_again(runtime);
 }

@@ -1,6 +1,6 @@
 /*
- * The life of one run: the container is made where there is none that fits, started, looked at, and asked how it ended. Every
- * step is a call whose answer begins the next one; what the Engine tells by itself comes from engine_feed.c.
+ * The life of one run: a container is acquired (acquire.c), started, looked at, and asked how it ended. Every step is a call
+ * whose answer begins the next one; what the Engine tells by itself comes from engine_feed.c.
  */
 #include "supervisor/runtime/docker/docker.h"
 
@@ -17,10 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define READ_MAX_MS 1000 /* for the last lines of a log after the end */
-#define CREATES_MAX 50   /* of one run, while its name is being given up by a container that is being removed */
 
 /* --- calls --- */
 
@@ -135,7 +133,7 @@ static void ended(struct runtime_process *run, const struct runtime_exit *exit)
 }
 
 /* `why` as a program would have said it through its pipe: with a name of the error in front. */
-static void not_started(struct runtime_process *run, const char *error, const char *why, bool unavailable)
+void docker_run_not_started(struct runtime_process *run, const char *error, const char *why, bool unavailable)
 {
     struct runtime_exit exit = {
         .kind = RUNTIME_EXIT_CODE, .exit_code = 127, .not_started = true, .unavailable = unavailable};
@@ -158,14 +156,14 @@ static void keep_as_running(struct runtime_process *run)
     snprintf(state->name, sizeof(state->name), "%s", run->name);
 }
 
-static void not_started_for(struct runtime_process *run, const struct engine_answer *answer)
+void docker_run_not_started_for(struct runtime_process *run, const struct engine_answer *answer)
 {
     if (answer->status == 0 && *run->id)
         keep_as_running(run);
     bool port_taken =
         strstr(answer->message, "port is already allocated") || strstr(answer->message, "address already in use");
 
-    not_started(run, port_taken ? "EADDRINUSE" : "EIO", answer->message, answer->status == 0);
+    docker_run_not_started(run, port_taken ? "EADDRINUSE" : "EIO", answer->message, answer->status == 0);
 }
 
 void docker_run_give_up(struct runtime_process *run)
@@ -174,14 +172,11 @@ void docker_run_give_up(struct runtime_process *run)
     tell_end(run);
 }
 
-/* By somebody's hand, unless it was the Engine's: one that goes down ends its containers with the same signals, and is not
- * there to be asked, or has broken the feed. */
+/* By somebody's hand, unless it was the Engine's: one that goes down ends its containers with the same signals, and breaks the
+ * feed after it has told of them, or is not there to be asked. */
 static bool is_by_hand(const struct runtime_process *run, const struct container_state *state)
 {
-    const struct engine_feed *feed = run->runtime->feed;
-
-    return run->by_hand && !state->oom_killed && engine_feed_is_live(feed) &&
-           engine_feed_breaks(feed) == run->feed_breaks;
+    return run->by_hand && !state->oom_killed && engine_feed_breaks(run->runtime->feed) == run->feed_breaks;
 }
 
 static void on_end_seen(struct runtime_process *run, const struct engine_answer *answer)
@@ -237,10 +232,11 @@ static void on_log_end(void *data)
 void docker_run_log(struct runtime_process *run, int64_t since_ns)
 {
     log_follow_free(run->log);
+    run->log_ms = clock_monotonic_ms();
     run->log = log_follow_begin(run->runtime, run->id, run->log_path, since_ns, on_log_end, run);
 }
 
-static void watch(struct runtime_process *run, const struct container_state *state)
+void docker_run_watch(struct runtime_process *run, const struct container_state *state)
 {
     struct error err;
 
@@ -249,6 +245,8 @@ static void watch(struct runtime_process *run, const struct container_state *sta
     run->address = state->address;
     run->started_ns = engine_time_ns(state->started_at);
     run->paused = run->paused_wanted = state->paused;
+    run->connected = run->connected_wanted = state->connected;
+    run->limits_confirmed = run->limits;
     if (watched_leaf_open(state->pid, state->id, &run->leaf, &err) == 0)
         run->leaf->asked = run->limits;
     else
@@ -262,21 +260,21 @@ static void on_looked(struct runtime_process *run, const struct engine_answer *a
     struct error err;
 
     if (answer->code < 0) {
-        not_started_for(run, answer);
+        docker_run_not_started_for(run, answer);
         return;
     }
     if (container_parse(answer->json, &state, &err) < 0) {
-        not_started(run, "EPROTO", err.message, false);
+        docker_run_not_started(run, "EPROTO", err.message, false);
         return;
     }
-    docker_run_log(run, run->asked_ns);
+    docker_run_log(run, run->is_new ? 0 : run->asked_ns);
     if (!state.running) {
         container_exit(&state, &exit);
         run->ended = state;
         ended(run, &exit);
         return;
     }
-    watch(run, &state);
+    docker_run_watch(run, &state);
     run->runtime->events.on_begun(run->owner);
     docker_control(run);
     if (run->died_ns >= run->started_ns)
@@ -286,7 +284,7 @@ static void on_looked(struct runtime_process *run, const struct engine_answer *a
 static void on_started(struct runtime_process *run, const struct engine_answer *answer)
 {
     if (answer->code < 0) {
-        not_started_for(run, answer);
+        docker_run_not_started_for(run, answer);
         return;
     }
     run->state = RUN_LOOKING;
@@ -294,7 +292,7 @@ static void on_started(struct runtime_process *run, const struct engine_answer *
 }
 
 /* A stop that came meanwhile is not run into first. */
-static void begin(struct runtime_process *run)
+void docker_run_begin(struct runtime_process *run)
 {
     if (run->signals != 0) {
         run->state = RUN_ENDING;
@@ -306,104 +304,9 @@ static void begin(struct runtime_process *run)
     docker_call_container(run, "POST", "/start", NULL, on_started);
 }
 
-/* --- its container --- */
+/* --- from the farm --- */
 
-static void on_removed(struct runtime_process *run, const struct engine_answer *answer)
-{
-    /* 409: somebody is removing it already. */
-    if (answer->code < 0 && answer->status != 404 && answer->status != 409) {
-        not_started_for(run, answer);
-        return;
-    }
-    run->id[0] = '\0';
-    docker_run_create(run);
-}
-
-/* Of an exported one the limits, and who restarts it, are changed live. */
-static bool fits(const struct runtime_process *run, const struct container_state *state)
-{
-    if (state->paused)
-        return false;
-    return state->exported ? state->port == run->port
-                           : state->spec_hash == run->spec_hash && container_has_limits(state, &run->limits);
-}
-
-/* The container of the last run, when it is still what is wanted; a start of one that runs already is none. */
-static void begin_with(struct runtime_process *run, const struct container_state *state)
-{
-    snprintf(run->id, sizeof(run->id), "%s", state->id);
-    if (fits(run, state)) {
-        run->limits_differ = state->exported;
-        begin(run);
-        return;
-    }
-    run->state = RUN_REMOVING;
-    docker_call_container(run, "DELETE", "?force=1&v=1", NULL, on_removed);
-}
-
-/* Nobody else's container is ever touched. */
-static void name_is_taken(struct runtime_process *run, const struct container_state *state)
-{
-    char why[ERROR_MESSAGE_MAX];
-
-    if (*state->instance)
-        snprintf(why, sizeof(why), "the container %s is another farm's (%s); fix: end that one, or: docker rm -f %s",
-                 run->name, state->instance, run->name);
-    else
-        snprintf(why, sizeof(why),
-                 "a container of that name (%.12s, of image %.40s) is not this farm's; fix: docker rename %s OTHER",
-                 state->id, state->image, run->name);
-    not_started(run, "EEXIST", why, false);
-}
-
-static void on_name_found(struct runtime_process *run, const struct engine_answer *answer)
-{
-    struct container_state state;
-    struct error err;
-
-    if (answer->status == 404) {
-        docker_run_create(run);
-    } else if (answer->code < 0) {
-        not_started_for(run, answer);
-    } else if (container_parse(answer->json, &state, &err) < 0) {
-        not_started(run, "EPROTO", err.message, false);
-    } else if (state.removing) {
-        run->state = RUN_WAITING; /* the tick creates it when the name may be free */
-    } else if (strcmp(state.instance, run->runtime->instance) == 0 && state.server == run->server) {
-        begin_with(run, &state);
-    } else {
-        name_is_taken(run, &state);
-    }
-}
-
-static void on_created(struct runtime_process *run, const struct engine_answer *answer)
-{
-    const cJSON *id = cJSON_GetObjectItemCaseSensitive(answer->json, "Id");
-
-    if (answer->code == 0 && cJSON_IsString(id) && strlen(id->valuestring) < sizeof(run->id)) {
-        snprintf(run->id, sizeof(run->id), "%s", id->valuestring);
-        begin(run);
-    } else if (answer->status == 409 && run->creates < CREATES_MAX) {
-        cleanup_free char *path = xasprintf("/containers/%s/json", run->name);
-        run->state = RUN_FINDING;
-        docker_call(run, "GET", path, NULL, on_name_found);
-    } else if (answer->code < 0) {
-        not_started_for(run, answer);
-    } else {
-        not_started(run, "EPROTO", "the Docker Engine gave it no id", false);
-    }
-}
-
-void docker_run_create(struct runtime_process *run)
-{
-    cleanup_free char *path = xasprintf("/containers/create?name=%s", run->name);
-
-    run->state = RUN_CREATING;
-    run->creates++;
-    docker_call(run, "POST", path, &run->body, on_created);
-}
-
-static struct runtime_process *run_new(struct runtime *runtime, const char *name, int server, const char *log_path,
+struct runtime_process *docker_run_new(struct runtime *runtime, const char *name, int server, const char *log_path,
                                        void *owner)
 {
     struct runtime_process *run = xcalloc(1, sizeof(*run));
@@ -429,7 +332,7 @@ int docker_start(struct runtime *runtime, const struct runtime_spec *spec, void 
         rc = port_check(spec->port, err);
     if (rc != 0)
         return rc;
-    struct runtime_process *run = run_new(runtime, spec->name, spec->id, spec->log_path, owner);
+    struct runtime_process *run = docker_run_new(runtime, spec->name, spec->id, spec->log_path, owner);
     run->limits = spec->limits;
     run->port = spec->port;
     run->is_worker = !spec->image;
@@ -439,68 +342,10 @@ int docker_start(struct runtime *runtime, const struct runtime_spec *spec, void 
     if (kept) {
         const struct container_state state = kept->state;
         kept_drop(kept);
-        begin_with(run, &state);
+        docker_acquire(run, &state);
     } else {
-        docker_run_create(run);
+        docker_acquire(run, NULL);
     }
-    *process = run;
-    return 0;
-}
-
-/* --- of an earlier farmd --- */
-
-/* What it wrote since the log was last written to. */
-int64_t docker_log_end_ns(const struct runtime_process *run)
-{
-    struct stat status;
-
-    if (stat(run->log_path, &status) < 0)
-        return run->started_ns;
-    int64_t at_ns = (int64_t)status.st_mtim.tv_sec * NS_PER_SECOND + status.st_mtim.tv_nsec + 1;
-    return at_ns > run->started_ns ? at_ns : run->started_ns;
-}
-
-uint64_t docker_start_time(const struct container_state *state)
-{
-    return (uint64_t)(engine_time_ns(state->started_at) / (NS_PER_SECOND / 100));
-}
-
-static struct kept_container *find_by_name(struct runtime *runtime, const char *name)
-{
-    struct kept_container *kept;
-
-    LIST_FOREACH(kept, &runtime->kept, link)
-    {
-        if (strcmp(kept->state.name, name) == 0)
-            return kept;
-    }
-    return NULL;
-}
-
-int docker_adopt(struct runtime *runtime, const struct runtime_adoption *adoption, void *owner,
-                 struct runtime_adopted *adopted, struct runtime_process **process, struct error *err)
-{
-    const struct runtime_leftover *leftover = &adoption->leftover;
-    struct kept_container *kept = find_by_name(runtime, leftover->name);
-
-    *adopted = (struct runtime_adopted){0};
-    if (!kept || !kept->state.running || docker_start_time(&kept->state) != leftover->start_time) {
-        adopted->oom_kills = kept && kept->state.oom_killed;
-        return error_set(err, ESRCH, "%s (pid %d) is gone", leftover->name, (int)leftover->pid);
-    }
-    const struct container_state state = kept->state;
-    kept_drop(kept);
-    struct runtime_process *run = run_new(runtime, leftover->name, state.server, leftover->log_path, owner);
-    snprintf(run->id, sizeof(run->id), "%s", state.id);
-    run->limits = adoption->limits;
-    run->limits_differ = !container_has_limits(&state, &run->limits);
-    run->port = state.port;
-    run->is_worker = adoption->has_counters;
-    run->spec_hash = state.spec_hash;
-    watch(run, &state);
-    docker_run_log(run, docker_log_end_ns(run));
-    docker_control(run);
-    adopted->paused = state.paused;
     *process = run;
     return 0;
 }

@@ -13,6 +13,7 @@
 #define PING_EVERY_MS 5000  /* an Engine that hangs breaks no connection */
 #define STATS_EVERY_MS 5000 /* each costs the Engine a walk through a container's cgroup */
 #define METRICS_EVERY_MS 2000
+#define LOG_AGAIN_MS 1000
 #define METRICS_PARALLEL 16
 
 static bool is_due(int64_t *last_ms, int64_t now_ms, int64_t every_ms)
@@ -33,7 +34,7 @@ static void tell_oom(struct runtime_process *run, int64_t now_ms)
 
 static void ask_figures(struct runtime_process *run, int64_t now_ms, unsigned *asking)
 {
-    if (run->state != RUN_RUNNING || run->paused)
+    if (run->state != RUN_RUNNING || run->paused || !run->connected)
         return;
     if (run->is_worker && !run->metrics_asked && *asking < METRICS_PARALLEL &&
         is_due(&run->metrics_ms, now_ms, METRICS_EVERY_MS))
@@ -41,6 +42,14 @@ static void ask_figures(struct runtime_process *run, int64_t now_ms, unsigned *a
     *asking += run->metrics_asked;
     if (!run->leaf && !run->stats_asked && is_due(&run->stats_ms, now_ms, STATS_EVERY_MS))
         docker_stats_ask(run);
+}
+
+/* It ends with the container, and when the Engine or its connection does. */
+static void follow_log(struct runtime_process *run, int64_t now_ms)
+{
+    if (run->state == RUN_RUNNING && !run->log && engine_feed_is_live(run->runtime->feed) &&
+        is_due(&run->log_ms, now_ms, LOG_AGAIN_MS))
+        docker_run_log(run, docker_log_end_ns(run));
 }
 
 /* Either may end the run. */
@@ -63,12 +72,17 @@ static void on_tick(uv_timer_t *timer)
     int64_t now_ms = clock_monotonic_ms(), away_ms = engine_feed_away_ms(runtime->feed);
     unsigned asking = 0;
 
-    if (is_due(&runtime->pinged_ms, now_ms, PING_EVERY_MS))
+    if (is_due(&runtime->pinged_ms, now_ms, PING_EVERY_MS)) {
         engine_feed_ping(runtime->feed);
+        if (!*runtime->network_id)
+            network_look_again(runtime);
+    }
     for (run = LIST_FIRST(&runtime->runs); run; run = next) {
         next = LIST_NEXT(run, link);
         tell_oom(run, now_ms);
         ask_figures(run, now_ms, &asking);
+        docker_control_overdue(run, now_ms);
+        follow_log(run, now_ms);
         settle(run, now_ms, away_ms);
     }
 }

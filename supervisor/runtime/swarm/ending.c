@@ -203,7 +203,7 @@ static void ask_how_it_ended(struct runtime_process *run)
     if (run->state == RUN_RUNNING && run->leaf)
         swarm_sample(run, &run->last_sample);
     if (run->state != RUN_ENDING)
-        swarm_run_let_go(run);
+        swarm_run_retire(run);
     run->state = RUN_ENDING;
     if (!run->asking)
         swarm_ask(run, path, on_asked);

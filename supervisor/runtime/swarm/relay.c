@@ -41,6 +41,7 @@ struct relay {
     uv_loop_t *loop;
     uv_tcp_t listeners[HOSTS];
     unsigned open; /* listeners */
+    bool retired, closed;
     struct sockaddr_storage target;
     unsigned count;
     LIST_HEAD(, pair) pairs;
@@ -166,7 +167,7 @@ static void on_listener_closed(uv_handle_t *handle)
 {
     struct relay *relay = handle->data;
 
-    if (--relay->open == 0)
+    if (--relay->open == 0 && relay->closed)
         free(relay);
 }
 
@@ -218,6 +219,15 @@ int relay_open(uv_loop_t *loop, const char *address, uint16_t port, struct relay
     return 0;
 }
 
+void relay_retire(struct relay *relay)
+{
+    if (!relay || relay->retired)
+        return;
+    relay->retired = true;
+    for (unsigned i = 0, open = relay->open; i < open; i++)
+        uv_close((uv_handle_t *)&relay->listeners[i], on_listener_closed);
+}
+
 void relay_close(struct relay *relay)
 {
     struct pair *pair;
@@ -228,6 +238,8 @@ void relay_close(struct relay *relay)
         pair_close(pair); /* takes itself off the list */
         pair->relay = NULL;
     }
-    for (unsigned i = 0, open = relay->open; i < open; i++)
-        uv_close((uv_handle_t *)&relay->listeners[i], on_listener_closed);
+    relay_retire(relay);
+    relay->closed = true;
+    if (relay->open == 0)
+        free(relay);
 }

@@ -35,13 +35,18 @@ bool swarm_run_is_here(const struct runtime_process *run)
     return strcmp(run->task.node, run->runtime->self) == 0;
 }
 
-void swarm_run_let_go(struct runtime_process *run)
+void swarm_run_retire(struct runtime_process *run)
 {
     swarm_figures_end(run);
-    relay_close(steal(&run->relay));
-    engine_stream_free(steal(&run->log));
-    log_frames_free(steal(&run->frames));
+    relay_retire(run->relay);
     watched_leaf_free(steal(&run->leaf));
+}
+
+void swarm_run_let_go(struct runtime_process *run)
+{
+    swarm_run_retire(run);
+    relay_close(steal(&run->relay));
+    swarm_log_linger(steal(&run->log));
 }
 
 void swarm_run_free(struct runtime_process *run)
@@ -86,31 +91,6 @@ void swarm_ask(struct runtime_process *run, const char *path,
 
 /* --- while it runs --- */
 
-static void on_log_piece(void *data, const char *piece, size_t length)
-{
-    struct runtime_process *run = data;
-    log_frames_feed(run->frames, piece, length);
-}
-
-static void on_log_end(void *data, int status, const char *why)
-{
-    struct runtime_process *run = data;
-
-    (void)status;
-    (void)why;
-    engine_stream_free(steal(&run->log));
-}
-
-static void follow_log(struct runtime_process *run, int64_t since_ns)
-{
-    static const struct engine_stream_calls calls = {on_log_piece, on_log_end};
-    cleanup_free char *path = xasprintf("/tasks/%s/logs?follow=1&stdout=1&stderr=1&since=%lld.%09lld", run->task.id,
-                                        (long long)(since_ns / NS_PER_SECOND), (long long)(since_ns % NS_PER_SECOND));
-
-    run->frames = log_frames_open(run->log_path);
-    run->log = engine_stream_open(run->runtime->loop, &run->runtime->address, path, &calls, run);
-}
-
 static void open_way(struct runtime_process *run)
 {
     const struct node_state *node = swarm_node(run->runtime, run->task.node);
@@ -131,7 +111,7 @@ static void begin_running(struct runtime_process *run, int64_t log_since_ns)
     run->state = RUN_RUNNING;
     run->started_ns = engine_time_ns(run->task.changed_at);
     open_way(run);
-    follow_log(run, log_since_ns);
+    run->log = swarm_log_open(run->runtime, run->task.id, run->log_path, log_since_ns);
 }
 
 /* The first word on why no node has taken it, as often as Swarm says so. */

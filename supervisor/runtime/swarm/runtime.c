@@ -115,6 +115,7 @@ static int open_runtime(struct runtime **result, const struct runtime_options *o
     runtime->farm = options->farm;
     LIST_INIT(&runtime->services);
     LIST_INIT(&runtime->runs);
+    LIST_INIT(&runtime->logs);
     snprintf(runtime->instance, sizeof(runtime->instance), "%s", options->instance);
     int code = make_ready(runtime, options, err);
     if (code < 0) {
@@ -127,7 +128,8 @@ static int open_runtime(struct runtime **result, const struct runtime_options *o
     return 0;
 }
 
-/* Runs that are left have an owner that is gone: farmd hands over, or has given up. Their services go on. */
+/* Runs that are left have an owner that is gone: farmd hands over, or has given up. Their services go on; and so do all when
+ * this farmd never came as far as to look which are its own. */
 static void close_runtime(struct runtime *runtime)
 {
     struct runtime_process *run;
@@ -135,13 +137,14 @@ static void close_runtime(struct runtime *runtime)
 
     if (!runtime)
         return;
-    all_ended = LIST_EMPTY(&runtime->runs);
+    all_ended = LIST_EMPTY(&runtime->runs) && runtime->swept != NULL;
     swarm_watch_free(runtime->watch);
     engine_free(runtime->engine);
     while ((run = LIST_FIRST(&runtime->runs)) != NULL) {
         LIST_REMOVE(run, link);
         swarm_run_free(run);
     }
+    swarm_logs_close(runtime);
     if (all_ended)
         swarm_remove_all(runtime);
     release(runtime);

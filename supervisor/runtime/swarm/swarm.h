@@ -9,7 +9,6 @@
 
 #include "supervisor/runtime/docker/engine.h"
 #include "supervisor/runtime/docker/image.h"
-#include "supervisor/runtime/docker/log_frames.h"
 #include "supervisor/runtime/process/slice.h"
 #include "supervisor/runtime/runtime.h"
 #include "supervisor/runtime/swarm/relay.h"
@@ -19,6 +18,7 @@
 
 struct http_client;
 struct swarm_watch;
+struct task_log;
 
 /* A service of this farm. */
 struct swarm_service {
@@ -51,6 +51,7 @@ struct runtime {
     size_t node_count;
     LIST_HEAD(, swarm_service) services;
     LIST_HEAD(, runtime_process) runs;
+    LIST_HEAD(, task_log) logs;
     struct runtime_enforced enforced;
     char enforcement[16];
     char warning[512];
@@ -83,8 +84,7 @@ struct runtime_process {
     struct runtime_exit exit; /* in RUN_ENDED */
     struct leaf *leaf;        /* NULL: its cgroup is not seen from here */
     struct relay *relay;      /* NULL: the task is on this node, or not there yet */
-    struct engine_stream *log;
-    struct log_frames *frames;
+    struct task_log *log;
     struct runtime_sample last_sample;
     struct http_client *figures; /* of a task on another node */
     int64_t figures_at_ns, figures_tried_ns;
@@ -112,8 +112,9 @@ int swarm_adopt(struct runtime *runtime, const struct runtime_adoption *adoption
 void swarm_run_listed(struct runtime_process *run); /* service->live is new */
 void swarm_run_free(struct runtime_process *run);
 bool swarm_run_is_here(const struct runtime_process *run);
-/* Closes what is open for a task that runs. The port is free afterwards: the next task may come to this node. */
-void swarm_run_let_go(struct runtime_process *run);
+/* The port is free afterwards, since the next task may come to this node; requests under way and the log go on. */
+void swarm_run_retire(struct runtime_process *run);
+void swarm_run_let_go(struct runtime_process *run); /* closes what is open for a task that is over */
 /* `done` is not called once its end was told. One at a time. */
 void swarm_ask(struct runtime_process *run, const char *path,
                void (*done)(struct runtime_process *run, const struct engine_answer *answer));
@@ -135,6 +136,11 @@ int swarm_set_limits(struct runtime_process *run, const struct limits *limits, s
 bool swarm_limits_in_force(const struct runtime_process *run, struct runtime_limits_in_force *limits);
 void swarm_sample(struct runtime_process *run, struct runtime_sample *sample);
 void swarm_pressure(const struct runtime_process *run, struct runtime_pressure figures[RUNTIME_RESOURCE_COUNT]);
+
+/* log.c: what a task writes goes into the server's log. */
+struct task_log *swarm_log_open(struct runtime *runtime, const char *task, const char *path, int64_t since_ns);
+void swarm_log_linger(struct task_log *log);    /* what still comes is taken, for a moment; NULL is fine */
+void swarm_logs_close(struct runtime *runtime); /* all of them, at once */
 
 /* figures.c: what a server on another node uses goes into last_sample, every few seconds. */
 void swarm_figures_ask(struct runtime_process *run); /* when it is time; call it often */
