@@ -15,7 +15,6 @@ from swarmfarm import Farm, services  # noqa: E402
 
 SERVERS = 6
 SHOWN_WITHIN_S = 10  # that a node is lost, with the heartbeat of this Swarm: 5 s of Swarm's own, and one listing
-LABEL = '{"label":["farmd.server"]}'
 
 pytestmark = pytest.mark.skipif(swarmbed.missing() is not None, reason=str(swarmbed.missing()))
 
@@ -68,6 +67,14 @@ def test_servers_are_spread_and_all_answer_on_localhost(farm, swarm):
         status, answer = farm.ask("GET", "/", port=server["port"])
         assert status == 200 and answer["server_id"] == f"server-{server_id}"
         assert answer["hostname"] == f"server-{server_id}"
+
+
+def test_nodes_are_shown_by_ps_and_inspect(farm):
+    heading, *rows = farm.told("ps").splitlines()
+    assert " NODE " in heading
+    for server in farm.servers().values():
+        assert any(f" {server['name']} " in row and f" {server['node']} " in row for row in rows), rows
+        assert f"node {server['node']}" in farm.told("inspect", str(server["id"]))
 
 
 def test_asks_for_limits_and_nothing_more(swarm, farm):
