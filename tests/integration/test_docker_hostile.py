@@ -1,9 +1,11 @@
 """An Engine that fails, stalls, lies in wait or goes away; always the in-tree fake, since a real one cannot be told to."""
 
 import contextlib
-import tempfile
+import os
 import pathlib
 import shutil
+import signal
+import tempfile
 import time
 
 import pytest
@@ -91,6 +93,30 @@ def test_an_engine_that_goes_away_and_comes_back(farm_of, engine):
     farm.wait_ready()
     assert {i: p for i, p in farm.pids().items() if i != 2} == {i: p for i, p in pids.items() if i != 2}
     farm.act(1, "restart")
+    end(farm)
+
+
+def test_servers_out_of_reach_without_an_engine_are_not_restarted_for_it(farm_of, engine):
+    """Its port proxies end with it: containers that live on cannot be asked how they do until it is back."""
+    farm = farm_of(servers=1, config="""servers:
+  count: 1
+  probes: {liveness: {interval: 200ms, timeout: 200ms, start_period: 0s, retries: 2}}
+""").start()
+    before = farm.server(1)
+    engine.stop()
+    wait_for(lambda: farm.request("POST", "/api/servers/1/action", {"action": "stop"}).status == 503, what="503")
+    os.kill(before["pid"], signal.SIGSTOP)
+    wait_for(lambda: farm.server(1)["health"] == "unhealthy", what="its being out of reach")
+    began = time.monotonic()
+    while time.monotonic() - began < 2:  # five times as long as is enough otherwise
+        assert farm.server(1)["status"] == "running"
+    os.kill(before["pid"], signal.SIGCONT)
+    engine.start()
+    wait_for(lambda: farm.server(1)["health"] != "unhealthy", what="its being reached")
+    after = farm.server(1)
+    assert (after["pid"], after["restarts"]) == (before["pid"], 0)
+    assert not farm.events(reason="LivenessFailed")
+    wait_for(lambda: farm.request("POST", "/api/servers/1/action", {"action": "restart"}).status == 200, what="an action")
     end(farm)
 
 
