@@ -1,10 +1,8 @@
 /*
  * `farmd events`: what happened to the servers and the farm, and what happens.
  */
-#include "supervisor/cli/frame/client.h"
-#include "supervisor/cli/frame/following.h"
-#include "supervisor/cli/frame/output.h"
 #include "supervisor/cli/frame/selection.h"
+#include "supervisor/cli/frame/telling.h"
 #include "supervisor/cli/frame/text.h"
 #include "supervisor/cli/frame/view.h"
 #include "supervisor/cli/verbs.h"
@@ -34,15 +32,11 @@ static const struct cli_flag flags[] = {
     {.name = NULL},
 };
 
-struct events {
-    struct output output;
-    bool closed; /* nobody reads the standard output any more */
-};
-
 /* Fixed widths and no table: lines that come later stand below those that came before. */
-static void append_event(const struct output *output, const cJSON *event, struct buffer *out)
+static void append_event(struct telling *telling, const cJSON *event, struct buffer *out)
 {
     char time[24], name[24];
+    const struct output *output = &telling->output;
     bool warning = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(event, "warning"));
     enum paint paint = warning ? PAINT_BAD : PAINT_PLAIN;
     text_format_time(time, view_time(event, "at"));
@@ -53,62 +47,24 @@ static void append_event(const struct output *output, const cJSON *event, struct
     buffer_append_char(out, '\n');
 }
 
-static void append_each(const struct output *output, const cJSON *event, struct buffer *out)
-{
-    if (!output_is_machine(output)) {
-        append_event(output, event, out);
-        return;
-    }
-    output_answer(output, event, NULL, out);
-}
-
 static int on_event(const struct client_event *event, void *data)
 {
-    struct events *events = data;
+    struct telling *telling = data;
     struct buffer out = BUFFER_EMPTY;
     if (strcmp(event->name, "lost") == 0)
         fprintf(stderr, "farmd: some events came faster than they could be told, and are gone\n");
     if (strcmp(event->name, "event") != 0)
         return CLIENT_GO_ON;
-    append_each(&events->output, event->json, &out);
-    int code = output_write(&out, &events->closed);
+    if (output_is_machine(&telling->output))
+        output_answer(&telling->output, event->json, NULL, &out);
+    else
+        append_event(telling, event->json, &out);
+    int code = output_write(&out, &telling->closed);
     buffer_done(&out);
-    return code != CLI_DONE || events->closed ? code : CLIENT_GO_ON;
+    return code != CLI_DONE || telling->closed ? code : CLIENT_GO_ON;
 }
 
-static int list(struct events *events, struct client *client, const char *select, const char *target, struct error *err)
-{
-    struct client_answer answer;
-    struct buffer out = BUFFER_EMPTY;
-    const cJSON *event, *list;
-    int code = client_ask(client, &(struct client_question){.target = target}, &answer, err);
-    if (code != CLI_DONE)
-        return cli_fail(code, "%s", err->message);
-    list = cJSON_GetObjectItemCaseSensitive(answer.json, "events");
-    if (output_is_machine(&events->output)) {
-        output_answer(&events->output, answer.json, "events", &out);
-    } else {
-        cJSON_ArrayForEach(event, list) append_event(&events->output, event, &out);
-    }
-    code = output_write(&out, NULL);
-    if (code == CLI_DONE && !(list && list->child) && selection_is_nobody(client, select))
-        selection_tell_nobody(select);
-    buffer_done(&out);
-    client_answer_done(&answer);
-    return code;
-}
-
-static int show(const struct cli_call *call, struct events *events, struct client *client, const char *select,
-                const char *target)
-{
-    struct error err;
-    if (!cli_given(call, "--follow"))
-        return list(events, client, select, target, &err);
-    int code = following_run(client, target, on_event, events, &err);
-    return code == CLI_DONE || code == CLI_INTERRUPTED || events->closed ? code : cli_fail(code, "%s", err.message);
-}
-
-static void make_target(const struct cli_call *call, const char *select, struct buffer *target)
+static void make_target(const struct cli_call *call, struct buffer *target)
 {
     bool aged = cli_given(call, "--since"), counted = cli_given(call, "--tail");
     buffer_printf(target, "/api/events?limit=%s", aged && !counted ? "4096" : cli_text(call, "--tail"));
@@ -118,29 +74,18 @@ static void make_target(const struct cli_call *call, const char *select, struct 
         buffer_append_text(target, "&follow=true");
     if (cli_given(call, "--warnings"))
         buffer_append_text(target, "&warnings=true");
-    selection_append(target, select);
 }
 
 static int run(const struct cli_call *call)
 {
-    struct events events = {.closed = false};
-    struct client *client;
+    struct telling telling = {.key = "events", .on_event = on_event, .append = append_event};
     struct buffer target = BUFFER_EMPTY;
-    struct error err;
     char *select = NULL;
-    output_init(&events.output, call);
-    if (cli_given(call, "--follow") && output_is_machine(&events.output) && events.output.format != OUTPUT_JSONL)
-        return cli_fail(CLI_USAGE, "--follow goes with -o table or -o jsonl: the others would never end");
-    if (selection_read(call, 0, &select, &err) < 0)
-        return cli_fail(CLI_USAGE, "%s", err.message);
-    make_target(call, select, &target);
-    int code = client_open(call, &client, &err);
-    if (code == CLI_DONE) {
-        code = show(call, &events, client, select, target.data);
-        client_close(client);
-    } else {
-        cli_fail(code, "%s", err.message);
-    }
+    int code = telling_open(call, &telling, &select);
+    if (code != CLI_DONE)
+        return code;
+    make_target(call, &target);
+    code = telling_run(call, &telling, &target, select);
     buffer_done(&target);
     free(select);
     return code;

@@ -2,10 +2,8 @@
  * `farmd logs`: what servers have printed, and what they print.
  */
 #include "core/memory.h"
-#include "supervisor/cli/frame/client.h"
-#include "supervisor/cli/frame/following.h"
-#include "supervisor/cli/frame/output.h"
 #include "supervisor/cli/frame/selection.h"
+#include "supervisor/cli/frame/telling.h"
 #include "supervisor/cli/frame/text.h"
 #include "supervisor/cli/frame/view.h"
 #include "supervisor/cli/verbs.h"
@@ -35,11 +33,10 @@ static const struct cli_flag flags[] = {
 };
 
 struct logs {
-    struct output output;
+    struct telling telling; /* first: it is what the frame hands back */
     bool timestamps;
     bool several;  /* of more than one server, perhaps: each line says whose it is */
     size_t widest; /* name so far */
-    bool closed;   /* nobody reads the standard output any more */
 };
 
 static enum paint paint_of(int server_id)
@@ -48,10 +45,11 @@ static enum paint paint_of(int server_id)
     return paints[server_id % (int)ARRAY_SIZE(paints)];
 }
 
-static void append_line(struct logs *logs, const cJSON *line, struct buffer *out)
+static void append_line(struct telling *telling, const cJSON *line, struct buffer *out)
 {
     char name[24], time[24];
-    const struct output *output = &logs->output;
+    struct logs *logs = (struct logs *)telling;
+    const struct output *output = &telling->output;
     const cJSON *text = cJSON_GetObjectItemCaseSensitive(line, "text");
     if (logs->several) {
         output_server_name(line, name);
@@ -68,30 +66,16 @@ static void append_line(struct logs *logs, const cJSON *line, struct buffer *out
     buffer_append_char(out, '\n');
 }
 
-static int print(struct logs *logs, const cJSON *answer)
-{
-    struct buffer out = BUFFER_EMPTY;
-    const cJSON *line, *lines = cJSON_GetObjectItemCaseSensitive(answer, "lines");
-    if (output_is_machine(&logs->output)) {
-        output_answer(&logs->output, answer, "lines", &out);
-    } else {
-        cJSON_ArrayForEach(line, lines) append_line(logs, line, &out);
-    }
-    int code = output_write(&out, &logs->closed);
-    buffer_done(&out);
-    return code;
-}
-
 static int on_event(const struct client_event *event, void *data)
 {
-    struct logs *logs = data;
+    struct telling *telling = data;
     if (strcmp(event->name, "lines") != 0)
         return CLIENT_GO_ON;
-    int code = print(logs, event->json);
-    return code != CLI_DONE || logs->closed ? code : CLIENT_GO_ON;
+    int code = telling_print(telling, event->json);
+    return code != CLI_DONE || telling->closed ? code : CLIENT_GO_ON;
 }
 
-static void make_target(const struct cli_call *call, const char *select, struct buffer *target)
+static void make_target(const struct cli_call *call, struct buffer *target)
 {
     buffer_append_text(target, "/api/logs?");
     if (cli_given(call, "--follow"))
@@ -100,28 +84,6 @@ static void make_target(const struct cli_call *call, const char *select, struct 
         buffer_printf(target, "tail=%s&", cli_text(call, "--tail"));
     if (cli_given(call, "--since"))
         buffer_printf(target, "max_age=%.3f&", (double)cli_age_ms(call, "--since") / 1000);
-    selection_append(target, select);
-}
-
-static int show(const struct cli_call *call, struct logs *logs, struct client *client, const char *select,
-                const char *target)
-{
-    struct client_answer answer;
-    struct error err;
-    int code;
-    if (cli_given(call, "--follow")) {
-        code = following_run(client, target, on_event, logs, &err);
-        return code == CLI_DONE || code == CLI_INTERRUPTED || logs->closed ? code : cli_fail(code, "%s", err.message);
-    }
-    code = client_ask(client, &(struct client_question){.target = target}, &answer, &err);
-    if (code != CLI_DONE)
-        return cli_fail(code, "%s", err.message);
-    code = print(logs, answer.json);
-    const cJSON *lines = cJSON_GetObjectItemCaseSensitive(answer.json, "lines");
-    if (code == CLI_DONE && !(lines && lines->child) && selection_is_nobody(client, select))
-        selection_tell_nobody(select);
-    client_answer_done(&answer);
-    return code;
 }
 
 /* "7" is one server; anything else may be several. */
@@ -136,25 +98,18 @@ static bool is_one(const char *select)
 
 static int run(const struct cli_call *call)
 {
-    struct logs logs = {.timestamps = cli_given(call, "--timestamps")};
-    struct client *client;
+    struct logs logs = {
+        .telling = {.key = "lines", .on_event = on_event, .append = append_line},
+        .timestamps = cli_given(call, "--timestamps"),
+    };
     struct buffer target = BUFFER_EMPTY;
-    struct error err;
     char *select = NULL;
-    output_init(&logs.output, call);
-    if (cli_given(call, "--follow") && output_is_machine(&logs.output) && logs.output.format != OUTPUT_JSONL)
-        return cli_fail(CLI_USAGE, "--follow goes with -o table or -o jsonl: the others would never end");
-    if (selection_read(call, 0, &select, &err) < 0)
-        return cli_fail(CLI_USAGE, "%s", err.message);
+    int code = telling_open(call, &logs.telling, &select);
+    if (code != CLI_DONE)
+        return code;
     logs.several = !is_one(select);
-    make_target(call, select, &target);
-    int code = client_open(call, &client, &err);
-    if (code == CLI_DONE) {
-        code = show(call, &logs, client, select, target.data);
-        client_close(client);
-    } else {
-        cli_fail(code, "%s", err.message);
-    }
+    make_target(call, &target);
+    code = telling_run(call, &logs.telling, &target, select);
     buffer_done(&target);
     free(select);
     return code;

@@ -29,12 +29,12 @@ def report(farm, *arguments, code=DONE):
     return json.loads(run(farm, "load", *arguments, "-o", "json", code=code).stdout)
 
 
-def tests_of(farm):
+def load_tests_of(farm):
     return farm.get("/api/load-tests")["load_tests"]
 
 
 def under_way(farm):
-    return [test for test in tests_of(farm) if test["status"] == "running"]
+    return [test for test in load_tests_of(farm) if test["status"] == "running"]
 
 
 class Loading:
@@ -42,13 +42,13 @@ class Loading:
 
     def __init__(self, farm, *arguments, wait=True):
         self.farm = farm
-        self.before = {test["id"] for test in tests_of(farm)}
+        self.before = {test["id"] for test in load_tests_of(farm)}
         self.process = clilib.start(farm, "load", *arguments)
         if wait:
             wait_for(lambda: self.test() and self.test()["answered"] > 0, what="the load")
 
     def test(self):
-        return next((test for test in tests_of(self.farm) if test["id"] not in self.before), None)
+        return next((test for test in load_tests_of(self.farm) if test["id"] not in self.before), None)
 
     def interrupt(self):
         self.process.send_signal(signal.SIGINT)
@@ -209,9 +209,9 @@ def test_servers_that_do_not_run_are_named(farm):
     (["list", "-n", "0"], "--limit"), (["1", "compare", "a"], "is not a server"),
 ])
 def test_usage_errors_say_what_is_right(farm, arguments, words):
-    before = len(tests_of(farm))
+    before = len(load_tests_of(farm))
     assert words in error(farm, "load", *arguments)
-    assert len(tests_of(farm)) == before
+    assert len(load_tests_of(farm)) == before
 
 
 def test_a_body_that_is_no_text(farm, tmp_path):
@@ -220,10 +220,10 @@ def test_a_body_that_is_no_text(farm, tmp_path):
 
 
 def test_a_filter_that_matches_nothing_is_no_error(farm):
-    before = len(tests_of(farm))
+    before = len(load_tests_of(farm))
     done = run(farm, "load", "state:failed", "-d", "1s", "-o", "json")
     assert (done.stdout, done.stderr) == ("", "farmd: no server is state:failed; nothing was loaded\n")
-    assert len(tests_of(farm)) == before
+    assert len(load_tests_of(farm)) == before
 
 
 def test_no_farm(tmp_path):
@@ -322,7 +322,7 @@ def test_list_and_show(farm):
 
 
 def test_the_list_as_names_is_ids(farm):
-    ids = [test["id"] for test in tests_of(farm)]
+    ids = [test["id"] for test in load_tests_of(farm)]
     assert run(farm, "load", "list", "-o", "name").stdout.split() == ids
 
 
