@@ -177,6 +177,7 @@ def test_an_engine_that_hangs_over_it_is_not_waited_for(farm, engine, at_once):
              what="the pause being undone")
     wait_for(lambda: len(asked(engine, container(engine, 2).id + "/update")) == 2
              and container(engine, 2).host["Memory"] == 256 << 20, what="the limits being put back")
+    assert not farm.events(reason="PutRight")  # it was nobody else's doing
     assert farm.worker(1).status == 200
 
 
