@@ -109,6 +109,21 @@ def test_a_stop_overtakes_a_pause_that_is_under_way(farm, engine, at_once):
     farm.act(1, "start")
 
 
+def test_a_stop_takes_back_a_pause_that_waits_for_its_turn(farm, engine, at_once):
+    gate = engine.hold("POST", "/containers/[^/]+/update")
+    limits = at_once(farm.request, "PATCH", "/api/servers/1", {"memory_mb": 300})
+    wait_for(lambda: gate.waiting, what="the Engine being asked")
+    pause = at_once(action, farm, 1, "pause")
+    wait_for(lambda: farm.request("POST", "/api/servers/1/action", {"action": "nothing"}).status == 400 and
+             not pause.done(), what="the pause being asked for")
+    stop = at_once(action, farm, 1, "stop")
+    assert pause.result().status == 409
+    gate.open()
+    assert stop.result().status == limits.result().status == 200
+    assert not asked(engine, container(engine, 1).id + "/pause")
+    assert container(engine, 1).exit_code == 0
+
+
 def test_one_that_dies_meanwhile_answers(farm, engine, at_once):
     before = farm.server(1)
     gate = engine.hold("POST", "/containers/[^/]+/pause")
@@ -162,6 +177,7 @@ def test_an_engine_that_hangs_over_it_is_not_waited_for(farm, engine, at_once):
              what="the pause being undone")
     wait_for(lambda: len(asked(engine, container(engine, 2).id + "/update")) == 2
              and container(engine, 2).host["Memory"] == 256 << 20, what="the limits being put back")
+    assert not farm.events(reason="PutRight")  # it was nobody else's doing
     assert farm.worker(1).status == 200
 
 

@@ -29,6 +29,7 @@ struct engine_feed {
     struct buffer line;
     int64_t last_ns; /* the Engine's time of the last event, or of the beginning */
     bool live, pinging;
+    int64_t live_ns; /* real time; since when it is */
     int64_t away_ms; /* since when it is not */
     unsigned breaks;
 };
@@ -74,7 +75,7 @@ static void take_action(struct runtime *runtime, const cJSON *event, const char 
     else if (run && (action == ACTION_DIE || action == ACTION_DESTROY))
         docker_run_died(run, at_ns);
     else if (run && action == ACTION_KILL)
-        docker_saw_signal(run, signal_of(event));
+        docker_saw_signal(run, signal_of(event), at_ns);
     else if (run && action == ACTION_OOM)
         run->oom_ms = clock_monotonic_ms();
     else if (run && action == ACTION_CHANGE)
@@ -246,6 +247,7 @@ static void on_alive(void *data, const struct engine_answer *answer)
     }
     log_info("the Docker Engine at %s answers again", feed->runtime->address.socket);
     feed->live = true;
+    feed->live_ns = clock_realtime_us() * (NS_PER_SECOND / US_PER_SECOND);
     feed->retry_ms = RETRY_FIRST_MS;
     network_look_again(feed->runtime);
     look_at_all(feed);
@@ -292,6 +294,11 @@ bool engine_feed_is_live(const struct engine_feed *feed)
 int64_t engine_feed_away_ms(const struct engine_feed *feed)
 {
     return feed->live ? 0 : clock_monotonic_ms() - feed->away_ms;
+}
+
+bool engine_feed_was_live(const struct engine_feed *feed, int64_t at_ns)
+{
+    return feed->live && at_ns >= feed->live_ns;
 }
 
 unsigned engine_feed_breaks(const struct engine_feed *feed)
