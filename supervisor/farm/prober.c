@@ -4,7 +4,7 @@
  */
 #include "core/clock.h"
 #include "core/memory.h"
-#include "supervisor/farm/farm.h"
+#include "supervisor/farm/farm_private.h"
 #include "supervisor/farm/probe_private.h"
 #include "supervisor/farm/server_private.h"
 
@@ -103,9 +103,12 @@ static void judge_readiness(struct probe_slot *slot, bool failed)
         server_set_ready(slot->prober->server, false);
 }
 
-/* Whether it has failed for good. */
+/* Whether it has failed for good. Where what runs servers is away it may have taken their way to them along (an Engine its
+ * port proxies), and could not end one either. */
 static bool judge_liveness(struct probe_slot *slot, bool failed)
 {
+    if (failed && farm_available(slot->prober->server->farm, NULL) < 0)
+        failed = false;
     slot->liveness_failures = failed ? slot->liveness_failures + 1 : 0;
     return failed && slot->liveness_failures >= settings_of(slot)->retries;
 }

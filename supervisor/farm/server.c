@@ -19,6 +19,9 @@
 
 #define MAX_WAITERS 1000   /* for one server; each costs memory and a look at every step */
 #define KILL_AGAIN_MS 1000 /* a kill that left something is repeated until all is gone */
+#define KILL_TOLD_MS 20000 /* and nobody waits longer for that */
+
+static void tell_those_who_wait_for_a_kill(struct server *server);
 
 static void on_timer(uv_timer_t *timer)
 {
@@ -29,6 +32,7 @@ static void on_timer(uv_timer_t *timer)
         break;
     case SERVER_STOPPING:
         server_event(server, EVENT_STOP_TIMEOUT);
+        tell_those_who_wait_for_a_kill(server);
         break;
     case SERVER_BACKOFF:
         server_event(server, EVENT_BACKOFF_ELAPSED);
@@ -174,6 +178,30 @@ static void wait_for_outcome(struct server *server, struct server_request *reque
     request->next = NULL;
     *server->own->waiting_end = request;
     server->own->waiting_end = &request->next;
+}
+
+/* What runs it does not answer, or the kernel cannot end it: it is still stopping, and who asked for it should know. Those
+ * without whom the farm cannot go on do wait. */
+static void tell_those_who_wait_for_a_kill(struct server *server)
+{
+    struct server_private *own = server->own;
+    struct error err;
+    bool overdue = clock_monotonic_ms() - own->killed_at_ms >= KILL_TOLD_MS;
+    if (server->lifecycle.state != SERVER_STOPPING || own->retired || farm_is_stopping(server->farm))
+        return;
+    if (farm_available(server->farm, &err) == 0) {
+        if (!overdue)
+            return;
+        error_set(&err, ETIMEDOUT, "%s has not ended %d s after SIGKILL; farmd keeps trying", server->name,
+                  KILL_TOLD_MS / 1000);
+    }
+    struct server_request *waiting = steal(&own->waiting);
+    own->waiting_end = &own->waiting;
+    while (waiting) {
+        struct server_request *request = waiting;
+        waiting = request->next;
+        finish(server, request, &err);
+    }
 }
 
 static void cancel_all(struct server *server)
@@ -362,6 +390,8 @@ static void perform(struct server *server, const struct lifecycle_step *step, en
     if (step->actions & ACTION_KILL) {
         if (event == EVENT_STOP_TIMEOUT)
             report_forced_stop(server);
+        if (!own->killed)
+            own->killed_at_ms = clock_monotonic_ms();
         own->killed = true;
         server_arm(server, KILL_AGAIN_MS);
         server_kill(server);
@@ -413,6 +443,7 @@ static void handle(struct server *server, struct server_request *request)
     }
     if (rc < 0) {
         finish(server, request, &err);
+        settle(server);
         return;
     }
 

@@ -57,6 +57,7 @@ struct server_private {
     bool has_cause;           /* farmd ended the run itself, and not for a stop: */
     enum event_reason cause;  /* killed by hand, liveness or start timeout */
     bool killed;              /* a kill was sent; what comes later only repeats it */
+    int64_t killed_at_ms;     /* with `killed` */
     bool ever_started;
     uint64_t fingerprint; /* of the settings that its process was started with */
     bool is_restart;      /* the run replaces an earlier one: its Ready tells how long it took */

@@ -6,6 +6,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 
@@ -33,6 +34,9 @@ class Dockerd:
         return f"unix://{self.socket}"
 
     def start(self):
+        """In a network that tests/run has made for it: dockerd changes the packet filter and settings of the one it is in."""
+        others = [name for _, name in socket.if_nameindex() if not name.startswith(("lo", "br-", "veth"))]
+        assert not others, f"this network is the machine's ({others}): start this by tests/run docker"
         with open(self.directory / "dockerd.log", "ab") as log:
             self.process = subprocess.Popen(
                 ["dockerd", "--data-root", self.directory / "data", "--exec-root", self.directory / "exec",

@@ -240,7 +240,7 @@ class Engine:
         with self.lock:
             for follower in self.followers:
                 follower.put(None)
-            self.followers = []
+            self.followers, self.events = [], []  # it keeps them in memory
             for connection in list(self.connections):
                 with contextlib.suppress(OSError):
                     connection.shutdown(2)
@@ -255,7 +255,7 @@ class Engine:
     # --- what tests do ---
 
     def misbehave(self, method, path, what, times=1):
-        """`what`: a status to answer with, "stall", "cut" (half an answer) or "drop" (none)."""
+        """`what`: a status to answer with (or it and the Engine's words), "stall", "cut" (half an answer) or "drop" (none)."""
         self.faults.append([method, path, what, times])
 
     def port_is_free(self, host, port):
@@ -269,6 +269,11 @@ class Engine:
         for handler in [h for h in list(self.handlers) if re.fullmatch(path, h.asked)]:
             with contextlib.suppress(OSError):
                 handler.connection.shutdown(2)
+
+    @property
+    def busy(self):
+        """Whether it is at something that changes what there is."""
+        return [h.asked for h in list(self.handlers) if h.working]
 
     def hold(self, method, path):
         self.gates.append(Gate(method, path))
@@ -381,7 +386,7 @@ class EngineHandler(http.server.BaseHTTPRequestHandler):
     def setup(self):
         super().setup()
         self.engine.connections.add(self.connection)
-        self.asked = ""
+        self.asked, self.working = "", False
         self.engine.handlers.add(self)
 
     def finish(self):
@@ -453,7 +458,8 @@ class EngineHandler(http.server.BaseHTTPRequestHandler):
                     self.close_connection = True
                     return
                 if fault[2] != "cut":
-                    self.answer(fault[2], {"message": "the fake is told to fail"})
+                    status, words = fault[2] if isinstance(fault[2], tuple) else (fault[2], "the fake is told to fail")
+                    self.answer(status, {"message": words})
                     return
                 cut = True
         try:
@@ -467,7 +473,17 @@ class EngineHandler(http.server.BaseHTTPRequestHandler):
         except Problem as problem:
             self.answer(problem.status, {"message": problem.message})
 
-    do_GET = do_POST = do_DELETE = handle_one
+    def do_GET(self):
+        self.handle_one()
+
+    def do_POST(self):
+        self.working = True
+        try:
+            self.handle_one()
+        finally:
+            self.working = False
+
+    do_DELETE = do_POST
 
     def check_version(self, asked, path):
         """farmd puts one in front of every path but the first it asks for."""

@@ -25,7 +25,7 @@ def engine():
 @pytest.fixture
 def farm(engine):
     with contextlib.ExitStack() as stack:
-        farm = DockerFarm(engine, servers=2)
+        farm = DockerFarm(engine, servers=2, config="servers: {count: 2, stop_grace: 1s}\n")
         stack.callback(farm.clean)
         yield farm.start()
         assert farm.stop() == 0, farm.errors()
@@ -183,3 +183,17 @@ def test_an_engine_that_fails_meanwhile_is_told_of(farm, engine, at_once, how):
         engine.start()
     wait_for(lambda: action(farm, 1, "pause").status == 200, what="its being back")
     farm.act(1, "resume")
+
+
+@pytest.mark.parametrize("how, status", [("over everything", 503), ("over this", 504)])
+def test_a_stop_that_the_engine_hangs_over_is_answered(farm, engine, at_once, how, status):
+    gate = engine.hold("POST", "/containers/[^/]+/kill")
+    stop = at_once(action, farm, 1, "stop")
+    wait_for(lambda: gate.waiting, what="the Engine being asked")
+    if how == "over everything":
+        engine.misbehave("GET", "/_ping", "stall", times=3)
+    assert stop.result().status == status, stop.result().json()
+    assert farm.server(1)["status"] == "stopping"
+    gate.open()
+    farm.wait_status(1, "stopped")
+    wait_for(lambda: action(farm, 1, "start").status == 200, what="the start")

@@ -1,9 +1,11 @@
 """An Engine that fails, stalls, lies in wait or goes away; always the in-tree fake, since a real one cannot be told to."""
 
 import contextlib
-import tempfile
+import os
 import pathlib
 import shutil
+import signal
+import tempfile
 import time
 
 import pytest
@@ -94,6 +96,30 @@ def test_an_engine_that_goes_away_and_comes_back(farm_of, engine):
     end(farm)
 
 
+def test_servers_out_of_reach_without_an_engine_are_not_restarted_for_it(farm_of, engine):
+    """Its port proxies end with it: containers that live on cannot be asked how they do until it is back."""
+    farm = farm_of(servers=1, config="""servers:
+  count: 1
+  probes: {liveness: {interval: 200ms, timeout: 200ms, start_period: 0s, retries: 2}}
+""").start()
+    before = farm.server(1)
+    engine.stop()
+    wait_for(lambda: farm.request("POST", "/api/servers/1/action", {"action": "stop"}).status == 503, what="503")
+    os.kill(before["pid"], signal.SIGSTOP)
+    wait_for(lambda: farm.server(1)["health"] == "unhealthy", what="its being out of reach")
+    began = time.monotonic()
+    while time.monotonic() - began < 2:  # five times as long as is enough otherwise
+        assert farm.server(1)["status"] == "running"
+    os.kill(before["pid"], signal.SIGCONT)
+    engine.start()
+    wait_for(lambda: farm.server(1)["health"] != "unhealthy", what="its being reached")
+    after = farm.server(1)
+    assert (after["pid"], after["restarts"]) == (before["pid"], 0)
+    assert not farm.events(reason="LivenessFailed")
+    wait_for(lambda: farm.request("POST", "/api/servers/1/action", {"action": "restart"}).status == 200, what="an action")
+    end(farm)
+
+
 def test_an_engine_that_ends_all_with_itself(farm_of, engine):
     """As dockerd does when it is restarted: by the same signals as a person's docker stop."""
     farm = farm_of(servers=2).start()
@@ -107,6 +133,46 @@ def test_an_engine_that_ends_all_with_itself(farm_of, engine):
     engine.start()
     farm.wait_ready()
     assert not set(pids.values()) & set(farm.pids().values())
+    end(farm)
+
+
+def test_an_engine_that_goes_down_has_stopped_nothing_by_hand(farm_of, engine):
+    """It tells of the signals that it sends, and is gone before it tells of the ends."""
+    farm = farm_of(servers=2).start()
+    before = farm.servers()
+    for i in (1, 2):
+        engine.tell("kill", engine.by_name(f"server-{i}"), signal="15")
+    engine.stop()
+    wait_for(lambda: farm.request("POST", "/api/servers/1/action", {"action": "stop"}).status == 503, what="503")
+    for i in (1, 2):
+        engine.by_name(f"server-{i}").process.terminate()
+        engine.by_name(f"server-{i}").ending.wait(farmlib.DEADLINE)
+    engine.start()
+    for i in (1, 2):
+        farm.wait_restarted(i, before[i])
+    end(farm)
+
+
+def test_what_a_person_stops_while_the_feed_is_broken(farm_of, engine):
+    farm = farm_of(servers=1).start()
+    gate = engine.hold("GET", "/_ping")
+    engine.break_streams("/events")
+    engine.command("stop", "server-1")
+    assert "Docker" in farm.wait_status(1, "stopped")["error"]
+    gate.open()
+    wait_for(lambda: farm.request("POST", "/api/servers/1/action", {"action": "start"}).status == 200, what="the start")
+    end(farm)
+
+
+def test_an_out_of_memory_is_nobodys_hand(farm_of, engine):
+    """Some Engines tell of the kernel's SIGKILL as if somebody had sent it."""
+    farm = farm_of(servers=1).start()
+    before = farm.server(1)
+    container = engine.by_name("server-1")
+    container.oom_killed = True
+    engine.tell("kill", container, signal="9")
+    container.process.kill()
+    assert farm.wait_restarted(1, before)["last_exit"]["reason"] == "OOMKilled"
     end(farm)
 
 

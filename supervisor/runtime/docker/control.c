@@ -126,6 +126,7 @@ static void limits_set(struct runtime_process *run)
 static void on_limits_set(struct runtime_process *run, const struct engine_answer *answer)
 {
     run->changing = CHANGE_NONE;
+    run->looks_stale = run->looks;
     if (run->leaf)
         run->leaf->in_force_known = false;
     if (answer->code < 0)
@@ -141,6 +142,7 @@ static void on_frozen(struct runtime_process *run, const struct engine_answer *a
     struct error err;
 
     run->changing = CHANGE_NONE;
+    run->looks_stale = run->looks;
     if (answer->code == 0 || answer->status == 409) { /* it is so already */
         *is = wanted;
     } else {
@@ -267,10 +269,12 @@ static int freeze(struct runtime_process *run, struct error *err)
 
 int docker_pause(struct runtime_process *run, struct error *err)
 {
+    bool is_held = !run->connected || (run->paused && run->paused_wanted);
+
+    if (is_held)
+        return 0; /* one that is disconnected is as good as paused */
     if (run->state != RUN_RUNNING)
         return not_yet(run, err);
-    if (!run->connected)
-        return 0; /* it is as good as paused */
     run->paused_wanted = true;
     return freeze(run, err);
 }

@@ -108,7 +108,9 @@ struct runtime_process {
     bool by_hand;         /* somebody else has sent a signal that ends */
     unsigned feed_breaks; /* when that was heard of */
     bool renaming;
-    int64_t oom_ms; /* when an OOM kill in it was heard of, to be told if it lives on; 0: none */
+    unsigned looks;       /* under way */
+    unsigned looks_stale; /* of these, were asked for before farmd changed something */
+    int64_t oom_ms;       /* when an OOM kill in it was heard of, to be told if it lives on; 0: none */
 
     struct leaf *leaf; /* NULL: its cgroup is not seen from here */
     bool stats_asked;

@@ -70,8 +70,14 @@ static void on_seen(struct runtime_process *run, const struct engine_answer *ans
 {
     struct container_state state;
     struct error err;
-    bool gone = answer->status == 404;
+    bool gone = answer->status == 404, stale = run->looks_stale > 0;
 
+    run->looks--;
+    run->looks_stale -= stale;
+    if (stale && !gone) {
+        docker_run_look(run);
+        return;
+    }
     if (run->state != RUN_RUNNING || (answer->code < 0 && !gone))
         return;
     /* The same container, started anew by somebody else, is no longer this run. */
@@ -86,8 +92,10 @@ static void on_seen(struct runtime_process *run, const struct engine_answer *ans
 
 void docker_run_look(struct runtime_process *run)
 {
-    if (run->state == RUN_RUNNING)
-        docker_call_container(run, "GET", "/json", NULL, on_seen);
+    if (run->state != RUN_RUNNING)
+        return;
+    run->looks++;
+    docker_call_container(run, "GET", "/json", NULL, on_seen);
 }
 
 /* One that farmd has sent as well is taken for its own: the server is ending by its will anyhow. */

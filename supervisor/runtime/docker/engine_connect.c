@@ -85,7 +85,7 @@ static bool is_version(const char *text)
 
 static int no_engine(const struct engine_address *address, int code, const char *why, struct error *err)
 {
-    if (access(address->socket, F_OK) != 0)
+    if (access(address->socket, F_OK) != 0 && errno != EACCES)
         return error_set(err, ENOENT,
                          "there is no Docker Engine: %s does not exist\n"
                          "  fix: start it (systemctl start docker), or say where it is: DOCKER_HOST=unix:///…",

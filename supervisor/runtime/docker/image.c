@@ -115,9 +115,14 @@ static int import(const struct engine_address *address, const char *image, const
         .content_type = "application/x-tar",
         .timeout_ms = IMPORT_TIMEOUT_MS,
     };
-    int code = engine_ask(address, &call, NULL, err);
+    struct error why;
+    int code = engine_ask(address, &call, NULL, &why);
     buffer_done(&tar);
-    return code;
+    return code == 0 ? 0
+                     : error_set(err, -code,
+                                 "the Docker Engine does not take the image %s: %s\n"
+                                 "  fix: where its disk is full, make room (docker system df, docker system prune)",
+                                 image, why.message);
 }
 
 /* Fills image->id: another build under the same name is another image. */

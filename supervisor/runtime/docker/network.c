@@ -39,9 +39,16 @@ static int make_network(const struct runtime *runtime, struct error *err)
     compose_network(runtime, &body);
     const struct engine_call call = {
         .method = "POST", .path = "/networks/create", .body = body.data, .body_length = body.length};
-    int code = engine_ask(&runtime->address, &call, NULL, err);
+    struct error why;
+    int code = engine_ask(&runtime->address, &call, NULL, &why);
     buffer_done(&body);
-    return code;
+    return code == 0
+               ? 0
+               : error_set(err, -code,
+                           "the Docker Engine does not make the network " CONTAINER_NETWORK ": %s\n"
+                           "  fix: docker network ls shows those that are there, docker network prune removes what "
+                           "nobody uses",
+                           why.message);
 }
 
 /* One that no farmd has made stays when the farm ends. */

@@ -172,14 +172,11 @@ void docker_run_give_up(struct runtime_process *run)
     tell_end(run);
 }
 
-/* By somebody's hand, unless it was the Engine's: one that goes down ends its containers with the same signals, and is not
- * there to be asked, or has broken the feed. */
+/* By somebody's hand, unless it was the Engine's: one that goes down ends its containers with the same signals, and breaks the
+ * feed after it has told of them, or is not there to be asked. */
 static bool is_by_hand(const struct runtime_process *run, const struct container_state *state)
 {
-    const struct engine_feed *feed = run->runtime->feed;
-
-    return run->by_hand && !state->oom_killed && engine_feed_is_live(feed) &&
-           engine_feed_breaks(feed) == run->feed_breaks;
+    return run->by_hand && !state->oom_killed && engine_feed_breaks(run->runtime->feed) == run->feed_breaks;
 }
 
 static void on_end_seen(struct runtime_process *run, const struct engine_answer *answer)
