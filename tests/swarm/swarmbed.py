@@ -1,33 +1,33 @@
 """Two private Docker daemons in two network namespaces that a veth pair joins, one Swarm of both.
 
-Nothing of the machine is touched: the daemons have their own data, exec root, pid file, key and socket below one temporary
-folder, their bridges, rules and settings live in network namespaces, their mounts in mount namespaces, their containers
-below a cgroup of their own, and all of it goes with `close`."""
+Nothing of the machine is touched (see tests/private_dockerd.py), and all of it goes with `close`."""
 
 import contextlib
 import ctypes
 import http.client
 import json
 import os
+import pathlib
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import private_dockerd  # noqa: E402
+
 HEARTBEAT_S = 2
 CLONE_NEWNET = 0x40000000
-NEEDS = ("dockerd", "ip", "iptables", "nsenter", "setpriv", "unshare")
-WITH_US = ("setpriv", "--pdeathsig", "TERM")  # what a run that is killed started ends by itself
-CGROUPS = "/sys/fs/cgroup"
 
 
 def missing():
     """What there isn't of what the bed is made with, in a sentence, or None."""
     if os.geteuid() != 0:
         return "not root: network namespaces and daemons of one's own need it"
-    lacking = [name for name in NEEDS if not shutil.which(name)]
+    lacking = [name for name in private_dockerd.NEEDS if not shutil.which(name)]
     return f"{', '.join(lacking)} not found; fix: apt-get install docker.io iproute2 iptables" if lacking else None
 
 
@@ -75,7 +75,7 @@ class Node:
         return ["nsenter", f"--net=/proc/{self.holder.pid}/ns/net"]
 
     def open(self):
-        self.holder = subprocess.Popen(["unshare", "--net", *WITH_US, "sleep", "infinity"], start_new_session=True)
+        self.holder = subprocess.Popen(["unshare", "--net", *private_dockerd.WITH_US, "sleep", "infinity"], start_new_session=True)
         home = os.readlink("/proc/self/ns/net")
         wait_for(lambda: os.readlink(f"/proc/{self.holder.pid}/ns/net") != home, 10, "a network namespace")
         run(*self.inside, "ip", "link", "set", "lo", "up")
@@ -94,13 +94,8 @@ class Node:
 
     def start(self):
         log = open(os.path.join(self.folder, "log"), "ab")
-        # a host name of its own, which is what Swarm calls the node, and an /etc/docker, where it keeps its key
-        prepare = 'hostname "$0"; mkdir -p "$1" /etc/docker; mount --bind "$1" /etc/docker; shift; exec "$@"'
         self.process = subprocess.Popen(
-            [*self.inside, "unshare", "--uts", "--mount", "sh", "-c", prepare, self.name, f"{self.folder}/etc",
-             *WITH_US, "dockerd", "--data-root", f"{self.folder}/data", "--exec-root", f"{self.folder}/exec",
-             "--pidfile", f"{self.folder}/pid", "-H", f"unix://{self.socket}", "--storage-driver", "vfs",
-             "--cgroup-parent", f"/{self.name}"],
+            [*self.inside, *private_dockerd.command(self.name, self.folder, "--storage-driver", "vfs")],
             stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
             env={**os.environ, "DOCKER_SERVICE_PREFER_OFFLINE_IMAGE": "1"})
         log.close()
@@ -201,16 +196,7 @@ class Node:
         if self.holder is not None:
             self.holder.kill()
             self.holder.wait()
-        wait_for(self.remove_cgroups, 20, f"the end of what {self.name} ran")
-
-    def remove_cgroups(self):
-        """True when none is left: a process that was killed is in its cgroup for a moment longer."""
-        left = [f"{CGROUPS}/{kind}/{self.name}" for kind in os.listdir(CGROUPS)]
-        for top in filter(os.path.isdir, [*left, f"{CGROUPS}/{self.name}"]):
-            for folder, _, _ in os.walk(top, topdown=False):
-                with contextlib.suppress(OSError):
-                    os.rmdir(folder)
-        return not any(os.path.isdir(top) for top in [*left, f"{CGROUPS}/{self.name}"])
+        wait_for(lambda: private_dockerd.remove_cgroups(self.name), 20, f"the end of what {self.name} ran")
 
 
 class Swarm:

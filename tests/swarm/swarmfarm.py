@@ -55,6 +55,11 @@ class Farm:
                               capture_output=True, text=True, timeout=60)
         return done.returncode, done.stderr
 
+    def told(self, *words):
+        """What a command prints of the farm."""
+        return subprocess.run(self.command(*words, "--api", "http://localhost:8000"), cwd=self.folder,
+                              env=self.environment(), check=True, capture_output=True, text=True, timeout=60).stdout
+
     def ask(self, method, path, body=None, port=8000):
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(f"http://localhost:{port}{path}", data, {"Content-Type": "application/json"},

@@ -70,6 +70,14 @@ def test_servers_are_spread_and_all_answer_on_localhost(farm, swarm):
         assert answer["hostname"] == f"server-{server_id}"
 
 
+def test_nodes_are_shown_by_ps_and_inspect(farm):
+    heading, *rows = farm.told("ps").splitlines()
+    assert " NODE " in heading
+    for server in farm.servers().values():
+        assert any(f" {server['name']} " in row and f" {server['node']} " in row for row in rows), rows
+        assert f"node {server['node']}" in farm.told("inspect", str(server["id"]))
+
+
 def test_asks_for_limits_and_nothing_more(swarm, farm):
     resources = services(swarm)["server-1"]["Spec"]["TaskTemplate"]["Resources"]
     assert resources["Limits"] == {"NanoCPUs": 500000000, "MemoryBytes": 256 * 2**20, "Pids": 128}

@@ -276,9 +276,9 @@ int swarm_adopt(struct runtime *runtime, const struct runtime_adoption *adoption
     const struct runtime_leftover *leftover = &adoption->leftover;
     struct swarm_service *service = find_by_name(runtime, leftover->name);
 
-    *adopted = (struct runtime_adopted){.stopped = service && service_replicas(service->spec) == 0};
-    if (adopted->stopped)
-        service->rests = true;
+    *adopted = (struct runtime_adopted){0};
+    if (service && service_replicas(service->spec) == 0)
+        adopted->stopped = service->rests = true;
     if (!service || adopted->stopped || service->live.id[0] == '\0')
         return error_set(err, ESRCH, "no task of %s runs", leftover->name);
     struct runtime_process *run =
