@@ -11,8 +11,8 @@
 
 #define RAW_WINDOW (-MAX_WBITS)      /* deflate without a frame */
 #define GZIP_WINDOW (MAX_WBITS + 16) /* with gzip's */
-#define MEMORY_LEVEL 8
-#define FLUSH_ROOM 64 /* what ends a piece, above the bound that zlib gives for its contents */
+#define MEMORY_LEVEL 7 /* a code of its own for each 8 K characters: less than one for columns of several kinds */
+#define FLUSH_ROOM 64  /* what ends a piece, above the bound that zlib gives for its contents */
 
 /* Deflate, no flags, no time, no extra flags, system unknown. */
 const char GZIP_HEADER[GZIP_HEADER_LENGTH] = {0x1f, (char)0x8b, 8, 0, 0, 0, 0, 0, 0, (char)0xff};

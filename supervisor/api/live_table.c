@@ -14,8 +14,11 @@
 
 #define UNKNOWN INT64_MIN /* null */
 #define MAX_STRINGS 4096  /* with more of them, most of which are no longer used, the dictionary begins anew */
+#define SHARE_DIGITS 6    /* of thousandths: all */
 #define RATE_DIGITS 3
 #define LATENCY_DIGITS 2
+#define MANY_SERVERS 1000 /* with more, figures have MANY_DIGITS, as people are shown them: a tick is half as large */
+#define MANY_DIGITS 2
 #define KIB 1024
 
 /* What reading a row needs beside the server. */
@@ -23,6 +26,7 @@ struct reading {
     struct live_strings *strings;
     uint32_t tick;
     const struct server *server;
+    bool many; /* the farm has more than MANY_SERVERS */
     bool live; /* the server is, so its figures tell something */
     struct runtime_limits_in_force limits;
     const struct group_settings *group; /* of the row before: its texts have been looked up */
@@ -42,11 +46,19 @@ static int64_t rounded(double value, int digits)
 {
     int64_t unit = 1, most = 1;
 
+    if (!isfinite(value))
+        return UNKNOWN;
     for (int i = 0; i < digits; i++)
         most *= 10;
     while (value / (double)unit >= (double)most)
         unit *= 10;
     return whole(value / (double)unit) * unit;
+}
+
+/* Whose last digits are noise: in a farm of many they cost more than they tell. */
+static int64_t figure(const struct reading *reading, double value, int digits)
+{
+    return rounded(value, reading->many ? MANY_DIGITS : digits);
 }
 
 static int64_t place_once(struct reading *reading, int64_t *place, const char *text)
@@ -111,11 +123,13 @@ COLUMN(group, reading->group_place)
 COLUMN(labels, reading->labels_place)
 COLUMN(health, (int64_t)live_strings_place(reading->strings, server_health_name(server->health), reading->tick))
 COLUMN(ready, server->ready)
-COLUMN(cpu, SAMPLED ? whole(stats->cpu_percent * 10) : UNKNOWN)
-COLUMN(throttled, SAMPLED && (stats->have & RUNTIME_HAVE_THROTTLED) ? whole(stats->throttled_percent * 10) : UNKNOWN)
-COLUMN(memory, SAMPLED ? whole(stats->memory_percent * 10) : UNKNOWN)
-COLUMN(rate, COUNTED ? rounded(stats->requests_per_second, RATE_DIGITS) : UNKNOWN)
-COLUMN(errors, COUNTED ? rounded(stats->errors_per_second, RATE_DIGITS) : UNKNOWN)
+COLUMN(cpu, SAMPLED ? figure(reading, stats->cpu_percent * 10, SHARE_DIGITS) : UNKNOWN)
+COLUMN(throttled, SAMPLED && (stats->have & RUNTIME_HAVE_THROTTLED)
+                      ? figure(reading, stats->throttled_percent * 10, SHARE_DIGITS)
+                      : UNKNOWN)
+COLUMN(memory, SAMPLED ? figure(reading, stats->memory_percent * 10, SHARE_DIGITS) : UNKNOWN)
+COLUMN(rate, COUNTED ? figure(reading, stats->requests_per_second, RATE_DIGITS) : UNKNOWN)
+COLUMN(errors, COUNTED ? figure(reading, stats->errors_per_second, RATE_DIGITS) : UNKNOWN)
 COLUMN(p50, COUNTED && stats->p50_us > 0 ? rounded((double)stats->p50_us, LATENCY_DIGITS) : UNKNOWN)
 COLUMN(p99, COUNTED && stats->p50_us > 0 ? rounded((double)stats->p99_us, LATENCY_DIGITS) : UNKNOWN)
 COLUMN(restarts, server->restarts)
@@ -223,9 +237,9 @@ static void begin_anew(struct live_table *table, const struct farm *farm, uint32
     }
 }
 
-static void begin_reading(struct reading *reading, struct live_strings *strings, uint32_t tick)
+static void begin_reading(struct reading *reading, struct live_table *table)
 {
-    *reading = (struct reading){.strings = strings, .tick = tick};
+    *reading = (struct reading){.strings = &table->strings, .tick = table->tick, .many = table->count > MANY_SERVERS};
     for (size_t i = 0; i < ARRAY_SIZE(reading->state_places); i++)
         reading->state_places[i] = UNKNOWN;
     for (size_t i = 0; i < ARRAY_SIZE(reading->reason_places); i++)
@@ -259,7 +273,7 @@ void live_table_refresh(struct live_table *table, const struct farm *farm, uint3
     if (!has_same_servers(table, farm) || table->strings.count > MAX_STRINGS)
         begin_anew(table, farm, tick);
     table->tick = tick;
-    begin_reading(&reading, &table->strings, tick);
+    begin_reading(&reading, table);
     for (size_t row = 0; row < table->count; row++) {
         reading.server = farm_server_at(farm, row);
         read_row(table, row, &reading);

@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define START_WRITE_MS                                                                                                 \
+    100 /* what a start changes is written down when it is over, and meanwhile first after this time */
 #define STARTS_PER_TURN 8 /* of the loop; ready messages and requests get their turn between them */
 
 /* --- servers --- */
@@ -148,7 +150,7 @@ void farm_swept(struct farm *farm)
     farm->sweeping = false;
     if (farm->start_count > 0)
         uv_idle_start(&farm->starter, start_next_batch);
-    statefile_release(farm->statefile);
+    statefile_release(farm->statefile, farm->start_count > 0 ? START_WRITE_MS : 0);
     if (farm->stopping)
         check_stopped(farm);
 }
@@ -159,6 +161,8 @@ void farm_note_progress(struct farm *farm, unsigned settled, unsigned ready)
     progress->settled += settled;
     progress->ready += ready;
     progress->elapsed_ms = clock_monotonic_ms() - farm->start_began_ms;
+    if (progress->settled == progress->total)
+        statefile_hurry(farm->statefile);
     if (progress->settled == progress->total && !farm->stopping)
         events_add(farm->events, REASON_FARM_READY, 0, "%u of %u servers are ready after %lld ms", progress->ready,
                    progress->total, (long long)progress->elapsed_ms);

@@ -6,11 +6,14 @@
 #include "core/memory.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -104,10 +107,41 @@ void farm_paths_done(struct farm_paths *paths)
     *paths = (struct farm_paths){0};
 }
 
+/* An ext4 without a journal leaves inodes that were freed in the last minutes alone, and looks at each of them for every
+ * new file: in the part of the disk where a directory for temporary files lies, 50 logs can so take 50 ms instead of 1.
+ * Directories in one that is marked as the top of a hierarchy are spread over the disk. Any other file system has no such
+ * mark, or no need of it. */
+static void make_elsewhere_on_disk(const char *parent, const char *path)
+{
+    cleanup_close int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    unsigned before = 0;
+    if (fd < 0 || ioctl(fd, FS_IOC_GETFLAGS, &before) < 0 || (before & FS_TOPDIR_FL) != 0)
+        return;
+    unsigned marked = before | FS_TOPDIR_FL;
+    if (ioctl(fd, FS_IOC_SETFLAGS, &marked) < 0)
+        return;
+    /* The name decides where, so that it is another one for each farm; make_directory tells what is wrong. */
+    cleanup_free char *temporary = xasprintf("%s.%d", path, (int)getpid());
+    if (mkdir(temporary, 0755) == 0 && rename(temporary, path) < 0)
+        rmdir(temporary);
+    ioctl(fd, FS_IOC_SETFLAGS, &before);
+}
+
+static int make_logs_directory(const char *state_dir, struct error *err)
+{
+    cleanup_free char *logs = xasprintf("%s/logs", state_dir);
+    struct stat st;
+    int code = make_directory(state_dir, "--state-dir", err);
+    if (code < 0)
+        return code;
+    if (lstat(logs, &st) < 0 && errno == ENOENT)
+        make_elsewhere_on_disk(state_dir, logs);
+    return make_directory(logs, "--state-dir", err);
+}
+
 int farm_paths_make(struct farm_paths *paths, const struct settings *settings, struct error *err)
 {
-    cleanup_free char *logs = xasprintf("%s/logs", settings->state_dir);
-    int code = make_directory(logs, "--state-dir", err);
+    int code = make_logs_directory(settings->state_dir, err);
     if (code < 0)
         return code;
     struct farm_paths made;

@@ -214,11 +214,12 @@ void sample_history_add(struct sample_history *history, const struct sample_poin
 
 /* --- reading --- */
 
-size_t sample_history_get(const struct sample_history *history, enum sample_resolution resolution, uint32_t since,
-                          uint32_t now_s, uint32_t restarts, struct sample_point *out, size_t max)
+size_t sample_history_get(const struct sample_history *history, const struct sample_range *range, uint32_t now_s,
+                          uint32_t restarts, struct sample_point *out, size_t max)
 {
-    const struct sample_track *track = &history->tracks[resolution];
-    int64_t seconds = RESOLUTIONS[resolution].seconds, first;
+    const struct sample_track *track = &history->tracks[range->resolution];
+    int64_t seconds = RESOLUTIONS[range->resolution].seconds, first, last;
+    uint32_t since = range->since;
     size_t count = 0;
 
     if (track->points == NULL)
@@ -226,7 +227,8 @@ size_t sample_history_get(const struct sample_history *history, enum sample_reso
     if (since > track->newest * seconds + seconds - 1)
         since = 0;
     first = since / seconds > track->oldest ? since / seconds : track->oldest;
-    for (int64_t step = first; step <= track->newest && count < max; step++) {
+    last = range->until != 0 && range->until / seconds < track->newest ? range->until / seconds : track->newest;
+    for (int64_t step = first; step <= last && count < max; step++) {
         const struct packed_point *packed = find(track, step);
         bool complete = seconds == 1 || (step + 1) * seconds <= now_s;
         if (packed == NULL || step * seconds <= since || !complete)

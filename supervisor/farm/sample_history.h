@@ -46,11 +46,17 @@ unsigned sample_resolution_keep(enum sample_resolution resolution);    /* points
 /* A second time in the same second, or in an earlier one, takes the place of the newest. */
 void sample_history_add(struct sample_history *history, const struct sample_point *point);
 
-/* The points with at_s > since that are complete at `now_s`, oldest first: copies them and returns their number; with
- * `out` NULL it only counts. A `since` that is yet to come is of a clock that was set back meanwhile: all points then.
- * `restarts` of now makes the kept counts, which are cut, whole again. */
-size_t sample_history_get(const struct sample_history *history, enum sample_resolution resolution, uint32_t since,
-                          uint32_t now_s, uint32_t restarts, struct sample_point *out, size_t max);
+/* The points with since < at_s <= until. A `since` that is yet to come is of a clock that was set back meanwhile, and holds
+ * no point back. */
+struct sample_range {
+    enum sample_resolution resolution;
+    uint32_t since, until; /* seconds since 1970; `until` 0: to the newest one */
+};
+
+/* Those of the range that are complete at `now_s`, oldest first: copies them and returns their number; with `out` NULL it
+ * only counts. `restarts` of now makes the kept counts, which are cut, whole again. */
+size_t sample_history_get(const struct sample_history *history, const struct sample_range *range, uint32_t now_s,
+                          uint32_t restarts, struct sample_point *out, size_t max);
 
 /* The clock was set: what is kept moves along. */
 void sample_history_move(struct sample_history *history, int64_t step_s);

@@ -85,14 +85,14 @@ static void keep_point(struct server *server, struct sampler_slot *slot)
     sample_history_add(&slot->history, &point);
 }
 
-size_t sampler_points(const struct server *server, enum sample_resolution resolution, uint32_t since,
-                      struct sample_point *out, size_t max)
+size_t sampler_points(const struct server *server, const struct sample_range *range, struct sample_point *out,
+                      size_t max)
 {
     uint32_t now_s = (uint32_t)(clock_realtime_us() / US_PER_SECOND);
 
     if (!server->samples)
         return 0;
-    return sample_history_get(&server->samples->history, resolution, since, now_s, server->restarts, out, max);
+    return sample_history_get(&server->samples->history, range, now_s, server->restarts, out, max);
 }
 
 /* --- one sample --- */

@@ -30,7 +30,7 @@ void sampler_clock_moved(struct server *server, int64_t step_us);
 void sampler_slot_free(struct server *server);
 
 /* The kept points of a server, as sample_history_get has them. */
-size_t sampler_points(const struct server *server, enum sample_resolution resolution, uint32_t since,
-                      struct sample_point *out, size_t max);
+size_t sampler_points(const struct server *server, const struct sample_range *range, struct sample_point *out,
+                      size_t max);
 
 #endif

@@ -185,10 +185,17 @@ void statefile_hold(struct statefile *file)
     background_cancel(&file->background);
 }
 
-void statefile_release(struct statefile *file)
+void statefile_release(struct statefile *file, uint64_t delay_ms)
 {
     file->held = false;
-    set_next(file);
+    if (file->dirty && !background_is_set(&file->background))
+        background_set(&file->background, delay_ms);
+}
+
+void statefile_hurry(struct statefile *file)
+{
+    if (file->dirty && !file->held && !file->background.working)
+        background_set(&file->background, 0);
 }
 
 int statefile_save(struct statefile *file, struct error *err)

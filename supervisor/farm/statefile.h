@@ -29,9 +29,11 @@ struct statefile_calls {
 };
 
 struct statefile *statefile_new(uv_loop_t *loop, const char *path, const struct statefile_calls *calls, void *data);
-void statefile_touch(struct statefile *file);   /* something changed */
-void statefile_hold(struct statefile *file);    /* no writing from now on: the file stays as it is, or is removed */
-void statefile_release(struct statefile *file); /* again */
+void statefile_touch(struct statefile *file); /* something changed */
+void statefile_hold(struct statefile *file);  /* no writing from now on: the file stays as it is, or is removed */
+void statefile_release(struct statefile *file,
+                       uint64_t delay_ms);                     /* again; what waits then is written after this time */
+void statefile_hurry(struct statefile *file);                  /* what waits is written at once */
 int statefile_save(struct statefile *file, struct error *err); /* at once; -EBUSY while it is held or being written */
 /* Frees; the file is removed, or left to the next farmd. Until `closed` the state directory must stay locked. */
 void statefile_close(struct statefile *file, bool leave);

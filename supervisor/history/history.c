@@ -10,8 +10,11 @@
 #include "supervisor/history/job.h"
 
 #include <errno.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define WRITE_DELAY_MS 250 /* events that happen together are written together */
 #define RETRY_MS 5000      /* after a write that failed */
@@ -220,6 +223,15 @@ static void on_freed(void *owner)
     free(history);
 }
 
+/* There is none, and nothing is known that would keep one from being made. */
+static bool is_to_be_made(const char *path)
+{
+    struct stat status;
+    cleanup_free char *directory = xstrdup(path);
+
+    return lstat(path, &status) < 0 && errno == ENOENT && access(dirname(directory), W_OK | X_OK) == 0;
+}
+
 struct history *history_new(uv_loop_t *loop, const char *path, const struct history_calls *calls, void *data)
 {
     static const struct background_calls background_calls = {
@@ -234,6 +246,8 @@ struct history *history_new(uv_loop_t *loop, const char *path, const struct hist
     TAILQ_INIT(&history->waiting);
     TAILQ_INIT(&history->turn);
     background_init(&history->background, loop, &background_calls, history);
+    if (is_to_be_made(path)) /* which syncs the disk several times, so the thread does it; there is nothing to read */
+        return history;
     int rc = open_database(history, &history->written);
     if (rc == 0)
         rc = event_store_span(history->db, &span, &history->written);

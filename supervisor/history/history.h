@@ -29,7 +29,8 @@ struct history_calls {
     void (*closed)(void *data);                             /* after history_close: it is gone */
 };
 
-/* Opens the database, which is read now and then before anybody is served; set_aside and report may be called at once. */
+/* Opens the database that an earlier farmd left, which is read now and then before anybody is served; set_aside and report
+ * may be called at once. Where there is none, one is made with the first events. */
 struct history *history_new(uv_loop_t *loop, const char *path, const struct history_calls *calls, void *data);
 
 /* Puts the latest events of an earlier farmd in front of those in the ring, whose ids then follow. Before history_follow. */

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/epoll.h>
@@ -181,6 +182,18 @@ int statvfs(const char *restrict path, struct statvfs *restrict space)
 pid_t fork(void)
 {
     return fails("fork", "", -1) ? -1 : REAL(fork)();
+}
+
+/* What starts processes without a copy; threads come without it. */
+int clone(int (*run)(void *), void *stack, int flags, void *argument, ...)
+{
+    va_list arguments;
+    va_start(arguments, argument);
+    pid_t *parent = va_arg(arguments, pid_t *);
+    void *tls = va_arg(arguments, void *);
+    pid_t *child = va_arg(arguments, pid_t *);
+    va_end(arguments);
+    return fails("clone3", "", -1) ? -1 : REAL(clone)(run, stack, flags, argument, parent, tls, child);
 }
 
 /* clone3 has no function of the C library. */

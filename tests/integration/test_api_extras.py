@@ -283,6 +283,9 @@ def test_history_of_several_servers(api):
     assert one["at"][:3] == first["at"][:3] and one["memory_mb"][:3] == first["memory_mb"][:3]
     since = first["at"][-1]
     assert all(at > since for at in api.get(f"/api/history?select=2&since={since}")["servers"][0]["points"]["at"])
+    between = api.get(f"/api/history?select=2&since={first['at'][0]}&until={since}")["servers"][0]["points"]["at"]
+    assert between == first["at"][1:]
+    assert api.get(f"/api/servers/2/history?until={since}")["points"]["at"][-1] == since
     assert len(api.get("/api/history")["servers"]) == len(api.servers())
 
 
@@ -298,7 +301,8 @@ def test_history_by_ten_seconds(api):
     for path in ("/api/history", "/api/servers/1/history"):
         for resolution in ("0", "5", "11", "x"):
             assert "resolution" in api.get(f"{path}?resolution={resolution}", status=422)["detail"]
-    assert "since" in api.get("/api/history?since=x", status=422)["detail"]
+    for bound in ("since", "until"):
+        assert bound in api.get(f"/api/history?{bound}=x", status=422)["detail"]
     assert "99" in api.get("/api/history?select=99", status=400)["detail"]
 
 

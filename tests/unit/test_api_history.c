@@ -45,13 +45,12 @@ struct server *farm_server(const struct farm *farm, int id)
 }
 
 /* Each has all that is ever kept. */
-size_t sampler_points(const struct server *server, enum sample_resolution resolution, uint32_t since,
-                      struct sample_point *out, size_t max)
+size_t sampler_points(const struct server *server, const struct sample_range *range, struct sample_point *out,
+                      size_t max)
 {
-    size_t count = sample_resolution_keep(resolution);
+    size_t count = sample_resolution_keep(range->resolution);
 
     (void)server;
-    (void)since;
     assert_true(count <= max);
     for (size_t i = 0; out != NULL && i < count; i++)
         out[i] = (struct sample_point){.at_s = (uint32_t)i};

@@ -185,6 +185,19 @@ static void test_events_come_back(void **state)
     close_one();
 }
 
+/* Nobody waits for a database that is not there yet; who asks gets its answer. */
+static void test_one_is_made_when_there_is_need(void **state)
+{
+    (void)state;
+    open_one();
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(seen.failures, 0);
+    find(&(struct event_query){.limit = 10});
+    assert_int_equal(found_count, 0);
+    assert_int_equal(access(path, F_OK), 0);
+    close_one();
+}
+
 static void test_events_are_found_by_what_is_asked(void **state)
 {
     (void)state;
@@ -491,6 +504,7 @@ static void test_another_versions_database_is_set_aside(void **state)
 {
     (void)state;
     open_one();
+    assert_string_equal(list(10), "");
     close_one();
     execute("PRAGMA user_version=99");
     expect_set_aside("another version");
@@ -611,6 +625,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         history_test(test_events_come_back),
+        history_test(test_one_is_made_when_there_is_need),
         history_test(test_events_are_found_by_what_is_asked),
         history_test(test_events_are_bounded),
         history_test(test_old_events_go),

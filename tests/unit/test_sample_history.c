@@ -40,9 +40,13 @@ static void add(uint32_t from, uint32_t to)
     }
 }
 
+static const struct sample_range SECONDS = {.resolution = SAMPLE_1S}, TENS = {.resolution = SAMPLE_10S};
+
 static size_t get(enum sample_resolution resolution, uint32_t since)
 {
-    return sample_history_get(&history, resolution, since, LATE, 3, points, SAMPLE_KEEP_MAX);
+    struct sample_range range = {.resolution = resolution, .since = since};
+
+    return sample_history_get(&history, &range, LATE, 3, points, SAMPLE_KEEP_MAX);
 }
 
 static void assert_close(double value, double expected)
@@ -71,7 +75,7 @@ static void test_figures_come_back(void **state)
         };
         sample_history_add(&history, &point);
     }
-    size_t count = sample_history_get(&history, SAMPLE_1S, 0, LATE, 70020, points, SAMPLE_KEEP_MAX);
+    size_t count = sample_history_get(&history, &SECONDS, LATE, 70020, points, SAMPLE_KEEP_MAX);
     assert_int_equal(count, sizeof(VALUES) / sizeof(VALUES[0]));
     for (unsigned i = 0; i < count; i++) {
         assert_int_equal(points[i].at_s, BEGIN + i);
@@ -126,10 +130,10 @@ static void test_ten_seconds_are_told_when_they_are_over(void **state)
 {
     (void)state;
     add(BEGIN, BEGIN + 14);
-    assert_int_equal(sample_history_get(&history, SAMPLE_10S, 0, BEGIN + 14, 3, points, SAMPLE_KEEP_MAX), 1);
+    assert_int_equal(sample_history_get(&history, &TENS, BEGIN + 14, 3, points, SAMPLE_KEEP_MAX), 1);
     assert_int_equal(points[0].at_s, BEGIN);
     /* also when nothing was measured after */
-    assert_int_equal(sample_history_get(&history, SAMPLE_10S, 0, BEGIN + 20, 3, points, SAMPLE_KEEP_MAX), 2);
+    assert_int_equal(sample_history_get(&history, &TENS, BEGIN + 20, 3, points, SAMPLE_KEEP_MAX), 2);
 }
 
 static void test_since(void **state)
@@ -142,8 +146,30 @@ static void test_since(void **state)
     assert_int_equal(get(SAMPLE_1S, BEGIN + 1000), 100); /* of a clock that was set back */
     assert_int_equal(get(SAMPLE_10S, BEGIN + 80), 1);
     assert_int_equal(get(SAMPLE_10S, BEGIN + 79), 2);
-    assert_int_equal(sample_history_get(&history, SAMPLE_1S, 0, LATE, 3, NULL, SIZE_MAX), 100); /* only counts */
-    assert_int_equal(sample_history_get(&history, SAMPLE_1S, 0, LATE, 3, points, 7), 7);
+    assert_int_equal(sample_history_get(&history, &SECONDS, LATE, 3, NULL, SIZE_MAX), 100); /* only counts */
+    assert_int_equal(sample_history_get(&history, &SECONDS, LATE, 3, points, 7), 7);
+}
+
+static size_t get_until(enum sample_resolution resolution, uint32_t since, uint32_t until)
+{
+    struct sample_range range = {.resolution = resolution, .since = since, .until = until};
+
+    return sample_history_get(&history, &range, LATE, 3, points, SAMPLE_KEEP_MAX);
+}
+
+static void test_until(void **state)
+{
+    (void)state;
+    add(BEGIN, BEGIN + 99);
+    assert_int_equal(get_until(SAMPLE_1S, 0, BEGIN + 9), 10);
+    assert_int_equal(points[9].at_s, BEGIN + 9);
+    assert_int_equal(get_until(SAMPLE_1S, BEGIN + 4, BEGIN + 9), 5);
+    assert_int_equal(points[0].at_s, BEGIN + 5);
+    assert_int_equal(get_until(SAMPLE_1S, BEGIN + 9, BEGIN + 9), 0);
+    assert_int_equal(get_until(SAMPLE_1S, 0, BEGIN - 1), 0);
+    assert_int_equal(get_until(SAMPLE_1S, 0, BEGIN + 5000), 100);
+    assert_int_equal(get_until(SAMPLE_10S, BEGIN + 25, BEGIN + 50), 3); /* 30, 40, 50 */
+    assert_int_equal(points[2].at_s, BEGIN + 50);
 }
 
 static void test_seconds_without_a_measurement(void **state)
@@ -191,6 +217,7 @@ int main(void)
         cmocka_unit_test_teardown(test_the_last_ten_minutes_and_the_last_hour, end),
         cmocka_unit_test_teardown(test_ten_seconds_are_told_when_they_are_over, end),
         cmocka_unit_test_teardown(test_since, end),
+        cmocka_unit_test_teardown(test_until, end),
         cmocka_unit_test_teardown(test_seconds_without_a_measurement, end),
         cmocka_unit_test_teardown(test_the_clock_is_set, end),
     };

@@ -89,12 +89,13 @@ static void test_rates(void **state)
     assert_int_equal(stats->requests_total, 1000);
 
     struct sample_point points[SAMPLE_KEEP_MAX];
-    size_t count = sampler_points(server, SAMPLE_1S, 0, points, SAMPLE_KEEP_MAX);
+    size_t count = sampler_points(server, &(struct sample_range){0}, points, SAMPLE_KEEP_MAX);
     assert_in_range(count, 2, 10);
     for (size_t i = 1; i < count; i++)
         assert_true(points[i].at_s > points[i - 1].at_s);
-    assert_int_equal(sampler_points(server, SAMPLE_1S, points[count - 1].at_s, points, SAMPLE_KEEP_MAX), 0);
-    assert_int_equal(sampler_points(server, SAMPLE_1S, points[0].at_s, points, 1), 1);
+    assert_int_equal(
+        sampler_points(server, &(struct sample_range){.since = points[count - 1].at_s}, points, SAMPLE_KEEP_MAX), 0);
+    assert_int_equal(sampler_points(server, &(struct sample_range){.since = points[0].at_s}, points, 1), 1);
 }
 
 static void test_a_limit_that_is_not_in_force(void **state)
@@ -110,7 +111,7 @@ static void test_a_limit_that_is_not_in_force(void **state)
     assert_true(server->stats.memory_percent > 0);
     assert_false(server->stats.have_requests); /* a program without counters */
     struct sample_point point;
-    assert_int_equal(sampler_points(server, SAMPLE_1S, 0, &point, 1), 1);
+    assert_int_equal(sampler_points(server, &(struct sample_range){0}, &point, 1), 1);
     assert_true(point.requests_per_second < 0);
 }
 

@@ -194,10 +194,38 @@ static void test_held_back(void **state)
     statefile_touch(file);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(access(path, F_OK), -1);
-    statefile_release(file);
+    statefile_release(file, 0);
     int64_t deadline = clock_monotonic_ms() + 10000;
     while (access(path, F_OK) != 0 && clock_monotonic_ms() < deadline)
         uv_run(&loop, UV_RUN_ONCE);
+    assert_int_equal(access(path, F_OK), 0);
+    close_and_wait(&loop, file, false);
+}
+
+/* A write that is far off is made at once when asked for. */
+static void test_hurried(void **state)
+{
+    (void)state;
+    uv_loop_t loop;
+    uv_loop_init(&loop);
+    int count = 1;
+    struct statefile *file = statefile_new(&loop, path, &calls, &count);
+    statefile_hold(file);
+    statefile_touch(file);
+    statefile_hurry(file); /* not while it is held */
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(access(path, F_OK), -1);
+    const int64_t hour_ms = 3600 * 1000;
+    statefile_release(file, (uint64_t)hour_ms);
+    statefile_touch(file);
+    uv_run(&loop, UV_RUN_NOWAIT);
+    assert_true(uv_backend_timeout(&loop) > hour_ms / 2);
+    statefile_hurry(file);
+    int64_t deadline = clock_monotonic_ms() + 10000;
+    while (access(path, F_OK) != 0 && clock_monotonic_ms() < deadline) {
+        uv_run(&loop, UV_RUN_NOWAIT);
+        usleep(1000);
+    }
     assert_int_equal(access(path, F_OK), 0);
     close_and_wait(&loop, file, false);
 }
@@ -260,6 +288,7 @@ int main(void)
         TEST(test_tried_again_after_a_failure),
         TEST(test_left_to_the_next),
         TEST(test_held_back),
+        TEST(test_hurried),
         TEST(test_set_aside),
         TEST(test_a_directory_is_set_aside),
         TEST(test_too_many_set_aside),

@@ -33,7 +33,7 @@ async function firstPaint(browser) {
     })));
     await close();
   }
-  await farmd.stop();
+  await farmd.close();
   row('50 servers to be seen, after the address is entered, median', times.sort((a, b) => a - b)[2], 500, 'ms');
 }
 

@@ -70,5 +70,5 @@ await take('tiles', fake.url, async (page) => {
   await page.locator('.tile-detail').waitFor();
 });
 await browser.close();
-await farmd.stop();
+await farmd.close();
 await fake.close();

@@ -114,6 +114,7 @@ int process_adopt(struct runtime *runtime, const struct runtime_adoption *adopti
     process->oom_seen = adoption->oom_seen; /* not what is there: it may just be dying of it */
     if (adoption->has_counters) {
         find_counters(process);
+        process->oom_to_prefer = true; /* the farmd that started it may have ended before it was */
     }
     adopted->paused = !ended && is_paused(&leaf, adoption);
     rc = process_watch(process, err);

@@ -69,7 +69,9 @@ static void on_ready_readable(uv_poll_t *poll, int status, int events)
     (void)status;
     (void)events;
     struct runtime_process *process = poll->data;
+    spawn_shared_settle();
     if (read_ready(process) && process->state == PROCESS_RUNNING) {
+        process->oom_to_prefer = process->counters != NULL;
         process->runtime->events.on_ready(process->owner);
     }
 }
@@ -111,11 +113,28 @@ static void on_oom_told(uv_timer_t *timer)
     }
 }
 
+/* What a child in farmd's memory could not do for itself. A preference, so it may wait until after the start. */
+static void prefer_for_oom(struct runtime_process *process)
+{
+    char path[40];
+    process->oom_to_prefer = false;
+    snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)process->pid);
+    cleanup_close int fd = open(path, O_WRONLY | O_CLOEXEC);
+    /* An adopted one may have ended, and its number be another's; while it lives the file is its own. */
+    if (fd >= 0 && pidfd_send_signal(process->pidfd, 0, NULL, 0) == 0) {
+        ssize_t ignored = write(fd, SPAWN_OOM_SCORE_ADJUST, strlen(SPAWN_OOM_SCORE_ADJUST));
+        (void)ignored;
+    }
+}
+
 void process_sample(struct runtime_process *process, struct runtime_sample *sample)
 {
     if (process->state != PROCESS_RUNNING) {
         *sample = process->last_sample;
         return;
+    }
+    if (process->oom_to_prefer) {
+        prefer_for_oom(process);
     }
     leaf_sample(&process->leaf, sample);
     process->last_sample = *sample; /* until the first round of its ending */
@@ -258,6 +277,7 @@ static int spawn_into_leaf(struct runtime *runtime, const struct runtime_spec *s
         .executable_fd = parts->executable_fd,
         .filter = spec->argv == NULL ? runtime->filter : NULL,
         .entry = &entry,
+        .shares_memory = spec->argv == NULL,
     };
     int rc = identities_find(&runtime->identities, spec->user, &request.identity, err);
     if (rc != 0) {

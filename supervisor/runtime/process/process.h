@@ -46,8 +46,9 @@ struct runtime_process {
     int pidfd;
     uint64_t start_time; /* 0 until asked for */
     struct runtime_exit exit;
-    uint64_t oom_seen; /* OOM kills that belong to nobody any longer: from before the start, or told by on_oom */
-    bool oom_waiting;  /* one was seen; told when the main process outlives it for a moment */
+    uint64_t oom_seen;  /* OOM kills that belong to nobody any longer: from before the start, or told by on_oom */
+    bool oom_to_prefer; /* its program runs, and the kernel does not know yet that it is to go before others */
+    bool oom_waiting;   /* one was seen; told when the main process outlives it for a moment */
     struct runtime_sample last_sample; /* the cgroup is gone soon after the main process */
     bool end_seen;                     /* what its cgroup had to tell of the end is noted */
     struct runtime_process *next_ending;

@@ -21,8 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A copy of farmd as fork makes it. Sharing memory as vfork does would be cheaper, but farmd would then stand still until
- * the child has joined its cgroups and got through exec, about three times as long as the copy takes. */
+/* A copy of farmd as fork makes it. */
 static pid_t clone_child(const struct spawn_request *request, uint64_t flags, int *pidfd)
 {
     struct clone_args arguments = {
@@ -50,20 +49,30 @@ static pid_t fork_child(const struct spawn_request *request, int *pidfd)
     return pid;
 }
 
+/* Without a copy where that can be. */
+static pid_t clone_either(const struct spawn_request *request, bool new_namespace, int *pidfd)
+{
+    pid_t pid;
+    if (spawn_shared(request, new_namespace, &pid, pidfd)) {
+        return pid;
+    }
+    pid = clone_child(request, new_namespace ? CLONE_NEWUTS : 0, pidfd);
+    if (pid == 0) {
+        spawn_child(request, request->entry->cgroup_fd >= 0, new_namespace);
+    }
+    return pid;
+}
+
 static pid_t start_child(const struct spawn_request *request, int *pidfd)
 {
     static bool no_clone3, no_namespace;
     if (!no_clone3) {
-        bool namespace = request->host_name != NULL && !no_namespace;
-        pid_t pid = clone_child(request, namespace ? CLONE_NEWUTS : 0, pidfd);
-        if (pid < 0 && errno == EPERM && namespace) {
+        bool new_namespace = request->host_name != NULL && !no_namespace;
+        pid_t pid = clone_either(request, new_namespace, pidfd);
+        if (pid < 0 && errno == EPERM && new_namespace) {
             no_namespace = true;
             log_warning("servers share the host name of this machine: no UTS namespace may be made here");
-            namespace = false;
-            pid = clone_child(request, 0, pidfd);
-        }
-        if (pid == 0) {
-            spawn_child(request, request->entry->cgroup_fd >= 0, namespace);
+            pid = clone_either(request, false, pidfd);
         }
         if (pid > 0 || (errno != ENOSYS && errno != E2BIG && errno != EINVAL)) {
             return pid;

@@ -35,7 +35,7 @@ export async function openPage(browser, url, { width = 1440, height = 900, theme
     const { hostname, protocol } = new URL(request.url());
     if (!['127.0.0.1', 'localhost'].includes(hostname) && !['data:', 'blob:'].includes(protocol)) wrong.push(`left the machine: ${request.url()}`);
   });
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(30_000);
   await page.goto(url);
   return {
     page,

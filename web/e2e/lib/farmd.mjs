@@ -70,7 +70,7 @@ export class Farmd {
     await this.ended;
   }
 
-  async stop() {
+  async close() {
     if (this.process.exitCode === null && this.process.signalCode === null) this.process.kill('SIGTERM');
     await this.ended;
     rmSync(this.directory, { recursive: true, force: true });
@@ -82,5 +82,9 @@ export async function startFarmd({ servers = 12, args = [], yaml = null, env = {
   const directory = mkdtempSync(join(tmpdir(), 'farmd-web-'));
   if (yaml) writeFileSync(join(directory, 'farm.yaml'), yaml);
   const first = await freePorts(servers + 12);
-  return new Farmd(directory, first, [...(yaml ? [] : ['--servers', servers]), ...args], env).start();
+  const farmd = new Farmd(directory, first, [...(yaml ? [] : ['--servers', servers]), ...args], env);
+  return farmd.start().catch(async (failure) => {
+    await farmd.close();
+    throw failure;
+  });
 }

@@ -1,4 +1,4 @@
-const DEADLINE_MS = 20_000;
+const DEADLINE_MS = 30_000;
 
 /** Asks again until the answer is truthy, and returns it; fails when that takes too long. */
 export async function until(ask, what = 'it', deadlineMs = DEADLINE_MS) {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launch, openPage } from '../lib/browser.mjs';
+import { endAll } from '../lib/end.mjs';
 import { startFarmd } from '../lib/farmd.mjs';
 import { until } from '../lib/until.mjs';
 
@@ -10,6 +11,7 @@ describe('actions', () => {
   let browser;
   let opened;
   const page = () => opened.page;
+  const pidOf = async (id) => (await farmd.ask('GET', `/api/servers/${id}`)).pid;
   const statusOf = async (id) => (await farmd.ask('GET', `/api/servers/${id}`)).status;
   const bar = (name) => page().getByRole('toolbar', { name: 'actions on the selection' }).getByRole('button', { name, exact: true });
 
@@ -30,11 +32,7 @@ describe('actions', () => {
     opened = await openPage(browser, farmd.url, { allowed: /status of (400|409|422|503)/ });
     await page().locator('.card').nth(7).waitFor();
   });
-  after(async () => {
-    await opened?.close();
-    await browser?.close();
-    await farmd?.stop();
-  });
+  after(() => endAll(opened, browser, farmd));
 
   test('stop asks with the number, start does not', async () => {
     await choose('1-3');
@@ -52,11 +50,13 @@ describe('actions', () => {
 
   test('restart, kill, pause and resume', async () => {
     await choose('4');
-    const before = (await farmd.ask('GET', '/api/servers/4')).pid;
+    const before = await pidOf(4);
     await act('restart…', 'restart server-4');
-    await until(async () => ![before, null].includes((await farmd.ask('GET', '/api/servers/4')).pid), 'another process');
+    await until(async () => ![before, null].includes(await pidOf(4)), 'another process');
+    await until(async () => (await statusOf(4)) === 'running');
     await act('kill…', 'kill server-4');
-    await until(async () => (await farmd.ask('GET', '/api/servers/4')).restarts > 0, 'a restart');
+    await until(async () => (await farmd.ask('GET', '/api/servers/4')).last_exit.reason === 'Killed', 'an end by the signal');
+    await until(async () => (await statusOf(4)) === 'running');
     await act('pause…', 'pause server-4');
     await until(async () => (await statusOf(4)) === 'paused');
     await page().locator('[data-id="4"][data-kind=paused]').waitFor();
@@ -65,12 +65,32 @@ describe('actions', () => {
   });
 
   test('a rolling restart, with how many may be away', async () => {
+    const before = await Promise.all([5, 6, 7, 8].map(pidOf));
     await choose('5-8');
     await bar('rolling restart…').click();
     await page().getByLabel('at a time').fill('2');
     await page().getByText('--max-unavailable 2').waitFor();
+    const asked = page().waitForRequest('**/api/rolling-restart*');
     await page().getByRole('dialog').getByRole('button', { name: 'restart 4 servers' }).click();
+    assert.deepEqual((await asked).postDataJSON(), { ids: '5-8', max_unavailable: 2 });
     await page().getByText(/rolling restart 4 servers 4 of 4 done/).waitFor();
+    const after = await Promise.all([5, 6, 7, 8].map(pidOf));
+    assert.ok(after.every((pid, i) => pid && pid !== before[i]), `${before} became ${after}`);
+  });
+
+  test('how far it is, on each server that has not answered yet', async () => {
+    let answer;
+    const held = new Promise((done) => (answer = done));
+    await page().route('**/api/servers/action*', (route) => held.then(() => route.continue()), { times: 1 });
+    await choose('1-3');
+    await act('restart…', 'restart 3 servers');
+    const line = page().locator('.job', { hasText: 'restart 3 servers' });
+    await line.getByText('0 of 3').waitFor();
+    for (const id of [1, 2, 3]) await page().locator(`[data-id="${id}"] .card-title`).getByText('restart…').waitFor();
+    assert.equal(await page().locator('.card-title').getByText('restart…').count(), 3);
+    answer();
+    await line.getByText(/3 of 3 done/).waitFor();
+    await page().locator('.card-title').getByText('restart…').first().waitFor({ state: 'detached' });
   });
 
   test('scale up and down', async () => {
@@ -86,13 +106,17 @@ describe('actions', () => {
   });
 
   test('limits, changed live', async () => {
+    const before = await pidOf(7);
     await choose('6,7');
     await bar('limits…').click();
     await page().getByRole('spinbutton', { name: 'CPU' }).fill('0.25');
     await page().getByLabel('memory', { exact: true }).fill('128M');
     await page().getByText("farmd set 6-7 --cpu 0.25 --memory '128M'").waitFor();
     await page().getByRole('button', { name: 'set for 2 servers' }).click();
-    await until(async () => (await farmd.ask('GET', '/api/servers/7')).limits_configured.memory_mb === 128, 'the limit');
+    const limitsOf = async (id) => (await farmd.ask('GET', `/api/servers/${id}`)).limits_configured;
+    await until(async () => (await limitsOf(7)).memory_mb === 128, 'the limit');
+    assert.equal((await limitsOf(6)).cpu, 0.25);
+    assert.equal(await pidOf(7), before, 'nothing restarts');
   });
 
   test("what is refused is said in the API's own words", async () => {
@@ -142,6 +166,10 @@ describe('actions', () => {
   test('keys act on the selection, and a card on its server', async () => {
     await choose('8');
     await page().locator('[data-id="8"]').focus();
+    await page().keyboard.press('r');
+    await page().getByRole('dialog', { name: 'restart server-8?' }).waitFor();
+    await page().keyboard.press('Escape');
+    await page().getByRole('dialog').waitFor({ state: 'detached' });
     await page().keyboard.press('s');
     await page().getByRole('dialog', { name: 'stop server-8?' }).waitFor();
     await page().keyboard.press('Enter');

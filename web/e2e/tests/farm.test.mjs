@@ -2,8 +2,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launch, openPage } from '../lib/browser.mjs';
+import { endAll } from '../lib/end.mjs';
 import { startFarmd } from '../lib/farmd.mjs';
 import { until } from '../lib/until.mjs';
+
+const HOSTILE = '<img src=x onerror=alert(1)>';
 
 describe('the farm of 50', () => {
   let farmd;
@@ -15,18 +18,14 @@ describe('the farm of 50', () => {
 
   before(async () => {
     farmd = await startFarmd({
-      yaml: 'groups:\n  - {name: web, count: 48, labels: {zone: a}}\n  - {name: other, count: 2, labels: {zone: b}}\n',
+      yaml: 'groups:\n  - {name: web, count: 48, labels: {zone: a}}\n  - {name: other, count: 2, labels: {zone: b, note: "' + HOSTILE + '"}}\n',
       servers: 50,
     });
     browser = await launch();
     opened = await openPage(browser, farmd.url);
     await page().locator('.card').nth(49).waitFor();
   });
-  after(async () => {
-    await opened?.close();
-    await browser?.close();
-    await farmd?.stop();
-  });
+  after(() => endAll(opened, browser, farmd));
 
   test('fits 1440 × 900 without scrolling', async () => {
     const farm = await page().locator('.farm').evaluate((element) => [element.scrollHeight, element.clientHeight]);
@@ -42,10 +41,15 @@ describe('the farm of 50', () => {
   });
 
   test('curves go on, and begin before the page was opened', async () => {
-    const points = () => page().locator('[data-id="1"] .sparkline path').evaluate((path) => path.getAttribute('d').match(/[ML]/g)?.length ?? 0);
-    await until(async () => (await points()) > 3, 'a curve');
-    const before = await points();
-    await until(async () => (await points()) > before, 'another point');
+    const points = (of) => of.locator('[data-id="1"] .sparkline path').evaluate((path) => path.getAttribute('d').match(/[ML]/g)?.length ?? 0);
+    await until(async () => (await points(page())) > 3, 'a curve');
+    const before = await points(page());
+    await until(async () => (await points(page())) > before, 'another point');
+    // One that looks at the farm once only has no other points than those of before.
+    const { page: still, close } = await openPage(browser, farmd.url, { interval: 0 });
+    await still.getByText(/not renewed, \d/).waitFor();
+    await until(async () => (await points(still)) > 3, 'a curve of what was before');
+    await close();
   });
 
   test('filters by the selectors of the command line, and keeps the filter in the URL', async () => {
@@ -102,15 +106,51 @@ describe('the farm of 50', () => {
     await page().getByLabel('filter').fill('');
   });
 
-  test('groups by label and group, and puts trouble first', async () => {
-    await page().getByLabel('group', { exact: true }).selectOption('label:zone');
-    await page().getByRole('heading', { name: 'zone=b · 2' }).waitFor();
-    await page().getByLabel('group', { exact: true }).selectOption('');
+  test('groups by label, group and state, and puts trouble first', async () => {
+    const group = page().getByLabel('group', { exact: true });
+    for (const [by, heading] of [['label:zone', 'zone=b · 2'], ['group', 'other · 2'], ['state', 'healthy · 50'], ['label:note', `note=${HOSTILE} · 2`]]) {
+      await group.selectOption(by);
+      await page().getByRole('heading', { name: heading, exact: true }).waitFor();
+    }
+    await group.selectOption('');
+    await page().getByRole('heading', { name: /·/ }).first().waitFor({ state: 'detached' });
     await farmd.ask('POST', '/api/servers/31/action', { action: 'stop' });
     await page().mouse.move(5, 5);
     await until(async () => (await shown())[0] === 31, 'the stopped server in front');
     await page().locator('[data-id="31"]').getByText('stopped', { exact: true }).first().waitFor();
     await farmd.ask('POST', '/api/servers/31/action', { action: 'start' });
+  });
+
+  test('tells what a server uses of its limits, and what it answers', async () => {
+    const { port, limits } = await farmd.ask('GET', '/api/servers/9');
+    const card = page().locator('[data-id="9"]');
+    const figure = (meter) => card.locator('.meter', { hasText: meter }).locator('em').innerText();
+    assert.match(await figure('mem'), /^\d+(\.\d)? MB$/);
+    const { id } = await farmd.ask('POST', '/api/load-tests', { target_servers: '9', rate: 40, duration: 60 });
+    await until(async () => /^[1-9]\d*\/s/.test(await card.locator('.card-foot').innerText()), 'requests a second');
+    await page().locator('.kpi', { hasText: 'requests' }).getByText(/[1-9]/).first().waitFor();
+    await farmd.ask('DELETE', `/api/load-tests/${id}`);
+    if (limits.cpu !== null) {
+      await page().locator('.kpi', { hasText: 'CPU' }).getByText('of 25').waitFor();
+      await page().locator('.kpi', { hasText: 'memory' }).getByText(/ of 12\.5 GB/).waitFor();
+    }
+    // So little that a busy machine gives it too; burning ends with the process.
+    await farmd.ask('PATCH', '/api/servers', { ids: '9', cpu: 0.05 });
+    fetch(`http://127.0.0.1:${port}/simulate-load?cpu_duration=600&memory_mb=120`, { method: 'POST' }).catch(() => null);
+    await until(async () => parseInt(await figure('mem')) > 100, 'memory');
+    if (limits.cpu !== null) {
+      await until(async () => parseInt(await figure('CPU')) > 30, 'CPU');
+      await page().locator('[data-id="9"][data-kind=warn]').getByText(/throttled \d+%/).first().waitFor();
+      assert.ok(parseFloat(await card.locator('.meter', { hasText: 'CPU' }).locator('u').evaluate((part) => part.style.width)) > 0);
+      await page().mouse.move(5, 5);
+      await page().getByLabel('sort').selectOption('cpu');
+      await until(async () => (await shown())[0] === 9, 'what uses most CPU in front');
+      await page().getByLabel('sort').selectOption('trouble');
+    }
+    await farmd.ask('PATCH', '/api/servers', { ids: '9', cpu: 0.5 });
+    await farmd.ask('POST', '/api/servers/9/action', { action: 'kill' });
+    await card.getByTitle('1 restart').waitFor();
+    await page().locator('[data-id="9"][data-kind=ok]').waitFor();
   });
 
   test('does not move a card under the pointer', async () => {
@@ -140,5 +180,52 @@ describe('the farm of 50', () => {
     await page().locator('[data-id="1"]').focus();
     await page().keyboard.press('t');
     assert.equal(await page().evaluate(() => document.documentElement.dataset.theme), 'light');
+    await page().keyboard.press('p');
+    await page().getByText(/paused, \d/).waitFor();
+    await page().keyboard.press('p');
+    await page().getByText(/live, \d/).waitFor();
+  });
+
+  test('the focus is seen wherever Tab leads', async () => {
+    await page().getByLabel('filter').focus();
+    const seen = new Set();
+    for (let i = 0; i < 25; i++) {
+      const { what, width } = await page().evaluate(() => {
+        const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
+        return { what: document.activeElement.outerHTML.slice(0, 80), width: outlineStyle === 'none' ? 0 : parseFloat(outlineWidth) };
+      });
+      assert.ok(width >= 1, `no outline around ${what}`);
+      seen.add(what);
+      await page().keyboard.press('Tab');
+    }
+    assert.ok(seen.size > 8, `Tab led to ${seen.size} places only`);
+  });
+
+  test('what has changed is said in one sentence, not more often than is bearable', async () => {
+    const { page: other, close } = await openPage(browser, 'about:blank');
+    await other.clock.install();
+    await other.goto(farmd.url);
+    const said = other.locator('.hidden[role=status]');
+    await until(async () => (await other.clock.runFor(100), await said.innerText()) === '50 of 50 servers healthy', 'the first sentence');
+    await farmd.ask('POST', '/api/servers/44/action', { action: 'stop' });
+    await until(async () => (await other.clock.runFor(100), await other.locator('[data-id="44"][data-kind=off]').count()), 'the stopped server');
+    assert.equal(await said.innerText(), '50 of 50 servers healthy');
+    await other.clock.runFor(15_000);
+    await other.getByText('49 of 50 servers healthy, 1 stopped').waitFor({ state: 'attached' });
+    await farmd.ask('POST', '/api/servers/44/action', { action: 'start' });
+    await close();
+  });
+
+  test('one group is scaled, the others are not touched', async () => {
+    await page().getByRole('button', { name: 'scale…' }).click();
+    await page().getByLabel('group', { exact: true }).and(page().locator('#scale-group')).selectOption('other');
+    await page().locator('#scale-servers').fill('3');
+    await page().getByRole('dialog').getByText("farmd scale 3 --group 'other'").waitFor();
+    const asked = page().waitForRequest('**/api/scale');
+    await page().getByRole('dialog').getByRole('button', { name: 'add 1 server' }).click();
+    assert.deepEqual((await asked).postDataJSON(), { servers: 3, group: 'other' });
+    await until(async () => (await shown()).length === 51, 'one more');
+    const { servers } = await farmd.ask('GET', '/api/servers');
+    assert.equal(servers.filter((server) => server.group === 'other').length, 3);
   });
 });

@@ -2,8 +2,26 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launch, openPage } from '../lib/browser.mjs';
+import { endAll } from '../lib/end.mjs';
 import { startFarmd } from '../lib/farmd.mjs';
 import { until } from '../lib/until.mjs';
+
+const OTHER = `
+import http.server, os
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        self.send_response(200 if self.path == "/" else 404)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+`;
+/** The last one is another program, which knows no /health. */
+const YAML = `
+groups:
+  - {name: web, count: 3}
+  - {name: other, count: 1, command: [/usr/bin/python3, -c, ${JSON.stringify(OTHER)}]}
+`;
 
 describe('load and time', () => {
   let farmd;
@@ -14,16 +32,12 @@ describe('load and time', () => {
   const begin = () => dialog().getByRole('button', { name: /^load (all )?\d+ servers|^load server/ }).click();
 
   before(async () => {
-    farmd = await startFarmd({ servers: 4 });
+    farmd = await startFarmd({ servers: 4, yaml: YAML });
     browser = await launch();
     opened = await openPage(browser, farmd.url, { allowed: /status of (400|409|422)/ });
     await page().locator('.card').nth(3).waitFor();
   });
-  after(async () => {
-    await opened?.close();
-    await browser?.close();
-    await farmd?.stop();
-  });
+  after(() => endAll(opened, browser, farmd));
 
 
   test('a load test of the selection: begun, shown whole, kept', async () => {
@@ -37,8 +51,11 @@ describe('load and time', () => {
     await dialog().getByText('400 answered').waitFor();
     await dialog().getByRole('heading', { name: 'first <b>' }).waitFor();
     await until(async () => (await dialog().getByRole('row', { name: /server-[12]/ }).count()) === 2, 'two rows');
+    await dialog().getByRole('columnheader', { name: 'p99.9' }).waitFor();
     await dialog().getByRole('button', { name: 'back' }).click();
-    await dialog().getByRole('button', { name: /first <b>/ }).waitFor();
+    await dialog().getByRole('button', { name: /first <b>/ }).click();
+    await dialog().getByText('400 answered').waitFor();
+    await dialog().getByRole('button', { name: 'back' }).click();
   });
 
   test('at a rate, watched live and cancelled', async () => {
@@ -46,7 +63,11 @@ describe('load and time', () => {
     await dialog().locator('#load-rate').fill('200');
     await dialog().locator('#load-duration').fill('60');
     await dialog().locator('#load-name').fill('second');
+    const asked = page().waitForRequest('**/api/load-tests');
     await begin();
+    assert.deepEqual((await asked).postDataJSON(), {
+      target_servers: '1-2', name: 'second', model: 'constant', rate: 200, duration: 60, connections: 10,
+    });
     await dialog().getByText(/\d+\/s/).first().waitFor();
     await dialog().getByText(/p99 \d/).first().waitFor();
     await dialog().getByRole('button', { name: 'cancel' }).click();
@@ -73,17 +94,52 @@ describe('load and time', () => {
   test('two are compared', async () => {
     const boxes = dialog().getByRole('checkbox');
     await until(async () => (await boxes.count()) === 3, 'three tests');
-    await boxes.nth(0).check();
+    await boxes.nth(1).check();
     await boxes.nth(2).check();
     await dialog().getByRole('button', { name: 'compare two' }).click();
-    await dialog().getByRole('region', { name: 'comparison' }).getByRole('row').nth(1).waitFor();
+    const comparison = dialog().getByRole('region', { name: 'comparison' });
+    await comparison.getByText(/^second against first <b>: \w+/).waitFor();
+    await comparison.getByRole('row', { name: /p99/ }).first().waitFor();
+  });
+
+  test('in stages, at an endpoint that one server does not have: errors by kind, and who stands out', async () => {
+    await page().keyboard.press('Escape');
+    await page().getByLabel('filter').fill('');
+    await page().getByRole('button', { name: 'clear' }).click();
+    await page().getByRole('button', { name: 'load and test…' }).click();
+    await dialog().getByLabel('model').selectOption('stages');
+    await dialog().locator('#load-stages').fill('1s@100,1s@200');
+    await dialog().locator('#load-connections').fill('3');
+    await dialog().locator('#load-path').fill('/health');
+    await dialog().getByText("farmd load all -c 3 --stages 1s@100,1s@200 --path /health").waitFor();
+    await dialog().getByRole('button', { name: 'load all 4 servers' }).click();
+    await dialog().getByText(/completed · constant · 4 servers/).waitFor();
+    await dialog().getByText(/^HTTP 404 \d+$/).waitFor();
+    const rows = dialog().getByRole('table', { name: 'servers of the test' }).getByRole('row');
+    assert.match(await rows.nth(1).innerText(), /server-4[^]*◐ \d+\.\d % of its requests failed/, 'the outlier stands first');
+    await dialog().getByRole('button', { name: 'back' }).click();
+    await page().keyboard.press('Escape');
+    await page().getByLabel('filter').fill('1-2');
+    await page().getByRole('button', { name: 'select these' }).click();
+    await page().getByRole('button', { name: 'load…' }).click();
+  });
+
+  test('at random instants', async () => {
+    await dialog().getByLabel('model').selectOption('poisson');
+    await dialog().locator('#load-rate').fill('50');
+    await dialog().locator('#load-duration').fill('1');
+    await begin();
+    await dialog().getByText(/completed · poisson/).waitFor();
+    await dialog().getByRole('button', { name: 'back' }).click();
   });
 
   test('simulate load, broadcast and a health check, with a result for each', async () => {
     await dialog().getByRole('tab', { name: 'simulate load' }).click();
     await dialog().getByLabel('burn CPU for').fill('0.1');
     await dialog().getByLabel('and hold').fill('4');
+    const asked = page().waitForRequest('**/api/simulate-load');
     await dialog().getByRole('button', { name: 'burn on 2 servers' }).click();
+    assert.deepEqual((await asked).postDataJSON(), { server_ids: '1-2', cpu_duration: 0.1, memory_mb: 4 });
     await dialog().getByText('2 of 2 did').waitFor();
     await dialog().getByRole('tab', { name: 'broadcast' }).click();
     await dialog().getByLabel('endpoint').fill('/error/503');
@@ -112,6 +168,7 @@ describe('load and time', () => {
     await page().getByText(/as it was at \d\d:\d\d:\d\d/).waitFor();
     // Half an hour ago none of them ran.
     await until(async () => (await page().locator('.card[data-kind=off]').count()) === 4, 'four that did not run');
+    await page().locator('.kpi', { hasText: 'running' }).getByText(/^0/).waitFor();
     await page().getByRole('button', { name: 'back to now' }).click();
     await page().locator('[data-id="1"][data-kind=ok]').waitFor();
     await line.focus();

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launch, openPage } from '../lib/browser.mjs';
+import { endAll } from '../lib/end.mjs';
 import { startFarmd } from '../lib/farmd.mjs';
 import { until } from '../lib/until.mjs';
 
@@ -9,7 +10,7 @@ const HOSTILE = `printf '<img src=x onerror=alert(1)>\\n\\033[31mred\\033[0m tex
 const YAML = `
 groups:
   - {name: plain, count: 2}
-  - {name: hostile, count: 1, command: [sh, -c, ${JSON.stringify(HOSTILE)}], labels: {note: "<b>x"}}
+  - {name: hostile, count: 1, command: [sh, -c, ${JSON.stringify(HOSTILE)}], labels: {note: "<img src=x onerror=alert(1)>"}}
   - {name: dying, count: 1, command: [sh, -c, "echo dying words; exit 3"]}
 `;
 
@@ -23,13 +24,9 @@ describe('a server', () => {
   before(async () => {
     farmd = await startFarmd({ yaml: YAML, servers: 4 });
     browser = await launch();
-    opened = await openPage(browser, `${farmd.url}/?server=1`);
+    opened = await openPage(browser, `${farmd.url}/?server=1`, { allowed: /willReadFrequently/ });
   });
-  after(async () => {
-    await opened?.close();
-    await browser?.close();
-    await farmd?.stop();
-  });
+  after(() => endAll(opened, browser, farmd));
   const open = (id) => page().locator(`[data-id="${id}"]`).click();
 
   test('plots that go on', async () => {
@@ -37,6 +34,52 @@ describe('a server', () => {
     const legend = side().locator('.plot').first().locator('.u-legend');
     const before = await legend.innerText();
     await until(async () => (await legend.innerText()) !== before, 'another second');
+  });
+
+  test('the limit and the restarts are drawn on them', async () => {
+    await farmd.ask('POST', '/api/servers/2/action', { action: 'kill' });
+    await open(2);
+    const drawn = (token, top) => side().locator('.plot').nth(1).evaluate((plot, [name, isTop]) => {
+      const canvas = plot.querySelector('canvas');
+      const [red, green, blue] = getComputedStyle(document.documentElement).getPropertyValue(name).trim().match(/\w\w/g).map((hex) => parseInt(hex, 16));
+      const { data } = canvas.getContext('2d', { willReadFrequently: true }).getImageData(0, 0, canvas.width, isTop ? 14 : canvas.height);
+      let count = 0;
+      for (let i = 0; i < data.length; i += 4) if (data[i] === red && data[i + 1] === green && data[i + 2] === blue) count++;
+      return count;
+    }, [token, top]);
+    const { limits } = await farmd.ask('GET', '/api/servers/2');
+    if (limits.memory_mb !== null) await until(async () => (await drawn('--bad', false)) > 50, 'a line at the limit of memory');
+    await until(async () => (await drawn('--info', true)) > 5, 'the mark of a restart');
+    await open(1);
+    await until(async () => (await side().locator('.plot canvas').count()) === 4, 'four plots');
+    assert.equal(await drawn('--info', true), 0, 'none where none was');
+  });
+
+  test('an hour back as well as ten minutes', async () => {
+    const asked = page().waitForRequest(/servers\/1\/history\?.*resolution=10/);
+    await page().getByLabel('how far back').selectOption('10');
+    await asked;
+    await side().getByText('Its figures come').or(side().locator('.plot canvas').nth(3)).waitFor();
+    // With points ten seconds apart a young server has none yet.
+    await until(async () => (await side().locator('.plot canvas').count()) === 4, 'four plots of an hour', 60_000);
+    await page().getByLabel('how far back').selectOption('1');
+    await until(async () => (await side().locator('.plot canvas').count()) === 4, 'four plots');
+  });
+
+  test('what can be done to it, from its own bar', async () => {
+    const bar = page().getByRole('toolbar', { name: 'actions on server 1' });
+    for (const action of ['restart', 'kill', 'pause', 'stop']) {
+      await bar.getByRole('button', { name: `${action}…`, exact: true }).click();
+      await page().getByRole('dialog', { name: `${action} server-1?` }).getByRole('button', { name: 'cancel' }).click();
+    }
+    await bar.getByRole('button', { name: 'copy as…' }).click();
+    await page().getByRole('dialog').getByText('farmd restart 1', { exact: true }).waitFor();
+    await page().keyboard.press('Escape');
+    await bar.getByRole('button', { name: 'stop…', exact: true }).click();
+    await page().getByRole('dialog').getByRole('button', { name: 'stop server-1' }).click();
+    await side().getByText('Stopped on purpose').waitFor();
+    await bar.getByRole('button', { name: 'start', exact: true }).click();
+    await side().locator('.side-head').getByText('healthy').waitFor();
   });
 
   test('plots follow the theme of the system', async () => {
@@ -64,6 +107,7 @@ describe('a server', () => {
     await open(4);
     await side().locator('.why-head').getByText(/^(Restarting|Given up)/).waitFor();
     await side().locator('.why').getByText('dying words').first().waitFor();
+    await side().locator('.why').getByText(/exit code 3; restarted/).waitFor();
     await until(async () => /next try (in \d|now)/.test(await side().locator('.why').innerText()), 'a countdown');
     await page().locator('[data-id="4"]').getByText(/next try in|starting again/).waitFor();
   });
@@ -73,10 +117,15 @@ describe('a server', () => {
     await side().getByRole('tab', { name: 'log' }).click();
     await side().getByText('<img src=x onerror=alert(1)>').waitFor();
     await side().getByText('red text', { exact: false }).waitFor();
+    await side().getByText('\ufffd\ufffd bytes').waitFor();
     await side().getByText(/more characters\)/).waitFor();
     assert.equal(await side().locator('img').count(), 0);
     assert.equal((await side().innerText()).includes('\u001b'), false);
     assert.equal((await side().innerText()).includes('title'), false);
+    await side().getByRole('tab', { name: 'settings' }).click();
+    await side().getByRole('row', { name: 'labels note=<img src=x onerror=alert(1)>' }).waitFor();
+    assert.equal(await side().locator('img').count(), 0);
+    await side().getByRole('tab', { name: 'log' }).click();
   });
 
   test('a log is searched, by level too, paused, and followed', async () => {

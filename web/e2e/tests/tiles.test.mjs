@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launch, openPage } from '../lib/browser.mjs';
+import { endAll } from '../lib/end.mjs';
 import { startFake } from '../lib/fake-farmd.mjs';
 import { until } from '../lib/until.mjs';
 
@@ -19,11 +20,7 @@ describe('5,000 servers', () => {
     opened = await openPage(browser, fake.url, { allowed: /status of 404|willReadFrequently/ });
     await area().waitFor();
   });
-  after(async () => {
-    await opened?.close();
-    await browser?.close();
-    await fake?.close();
-  });
+  after(() => endAll(opened, browser, fake));
 
   /** How many pixels of the canvas differ from its background. */
   const painted = () => page().locator('.tiles canvas').evaluate((canvas) => {
@@ -72,6 +69,34 @@ describe('5,000 servers', () => {
     await until(async () => Math.abs((await painted()) - before) < 0.02, 'all tiles');
   });
 
+  test('is moved by dragging with Alt, and zoomed by keys', async () => {
+    const box = await area().boundingBox();
+    const named = async (x, y) => {
+      await page().mouse.move(box.x + x + 1, box.y + y);
+      await page().mouse.move(box.x + x, box.y + y);
+      return detail().locator('.card-title b').innerText();
+    };
+    await page().getByRole('button', { name: 'zoom in' }).click();
+    await page().getByRole('button', { name: 'zoom in' }).click();
+    const there = await named(300, 200);
+    await page().keyboard.down('Alt');
+    await page().mouse.down();
+    await page().mouse.move(box.x + 240, box.y + 160, { steps: 3 });
+    await page().mouse.up();
+    await page().keyboard.up('Alt');
+    assert.equal(await named(240, 160), there, 'what was dragged goes with the pointer');
+    assert.notEqual(await named(300, 200), there);
+    assert.equal(await page().getByText(/selected$/).count(), 0, 'dragging with Alt selects nothing');
+    await area().focus();
+    const far = await named(240, 160);
+    await page().keyboard.press('0');
+    assert.notEqual(await named(240, 160), far);
+    const whole = await painted();
+    await page().keyboard.press('+');
+    await until(async () => Math.abs((await painted()) - whole) > 0.01, 'larger tiles');
+    await page().keyboard.press('0');
+  });
+
   test('keyboard and screen reader: a grid of the same', async () => {
     await page().getByLabel('sort').selectOption('id');
     await page().getByRole('button', { name: /^select/ }).focus();
@@ -81,12 +106,24 @@ describe('5,000 servers', () => {
     await page().keyboard.press('ArrowRight');
     await until(async () => (await active()).startsWith('server-2,'), 'server-2');
     assert.match(await active(), /server-2, healthy, CPU \d+(\.\d)?% of its limit/);
+    await page().mouse.move(5, 5);
+    await detail().getByText('server-2', { exact: true }).waitFor();
     await page().keyboard.press('End');
     await until(async () => (await active()).startsWith('server-5000,'), 'the last one');
     await page().keyboard.press('Home');
     await page().keyboard.press('Space');
     await page().getByText('server-1 selected').waitFor();
     await page().keyboard.press('Escape');
+  });
+
+  test('a tile is opened by click and by Enter, as a card is', async () => {
+    const box = await area().boundingBox();
+    await page().mouse.click(box.x + box.width / 2, box.y + box.height / 2);
+    await page().getByText(/^server-\d+ selected$/).waitFor();
+    await page().locator('.side-head').getByText('healthy').waitFor();
+    await page().keyboard.press('Escape');
+    await page().getByRole('complementary', { name: 'what happened' }).waitFor();
+    await page().getByText(/^nothing selected/).waitFor();
   });
 
   test('selects by drawing, and by filter', async () => {
@@ -105,10 +142,31 @@ describe('5,000 servers', () => {
   });
 
   test('colours by each figure, grouped', async () => {
-    await page().getByLabel('group', { exact: true }).selectOption('group');
-    for (const colour of ['cpu', 'memory', 'throttled', 'p99', 'restarts', 'state']) {
-      await page().getByLabel('colour').selectOption(colour);
-      await until(async () => (await painted()) > 0.3, `tiles by ${colour}`);
+    const canvas = () => page().locator('.tiles canvas').evaluate((element) => element.toDataURL());
+    const changed = async (what, act) => {
+      const before = await canvas();
+      await act();
+      await until(async () => (await canvas()) !== before && (await painted()) > 0.3, what);
+    };
+    await page().getByLabel('renew every').selectOption('0'); // only what is chosen changes the picture
+    await page().getByText(/not renewed/).waitFor();
+    await changed('two groups', () => page().getByLabel('group', { exact: true }).selectOption('group'));
+    const pictures = new Set([await canvas()]);
+    for (const colour of ['cpu', 'memory', 'throttled', 'p99', 'restarts']) {
+      await changed(`tiles by ${colour}`, () => page().getByLabel('colour').selectOption(colour));
+      pictures.add(await canvas());
     }
+    assert.equal(pictures.size, 6, 'each figure has its own picture');
+    await changed('tiles by state', () => page().getByLabel('colour').selectOption('state'));
+  });
+
+  test('groups have their names above them', async () => {
+    const text = () => page().locator('.tiles canvas').evaluate((element) => {
+      const { data } = element.getContext('2d').getImageData(0, 0, 120, 18);
+      let count = 0;
+      for (let i = 0; i < data.length; i += 4) if (data[i] > 100) count++;
+      return count;
+    });
+    assert.ok((await text()) > 20, 'backend · 2500');
   });
 });

@@ -86,7 +86,7 @@ describe('selector', () => {
     ['a'.repeat(300), 'longer than'],
     [Array(33).fill('cpu>1').join(','), 'more than 32 conditions'],
     ['1'.repeat(4001), 'at most 4000 characters'],
-  ])('%.60s is refused', (text, message) => {
+  ].map(([text, message]) => [text.slice(0, 60), text, message]))('%s is refused', (_name, text, message) => {
     expect(() => parseSelector(text)).toThrow(SelectorError);
     expect(() => parseSelector(text)).toThrow(message);
   });

@@ -31,11 +31,13 @@ export const usePreferences = create<Preferences>()(
 export const useFarmInterval = create<{ seconds: number }>(() => ({ seconds: DEFAULT_SECONDS }));
 
 /** Seconds between two renewals; 0: off. */
-export function chosenInterval({ interval }: Preferences): number {
-  return interval ?? useFarmInterval.getState().seconds;
+export function useRenewal(): number {
+  const chosen = usePreferences((preferences) => preferences.interval);
+  const ofFarm = useFarmInterval((state) => state.seconds);
+  return chosen ?? ofFarm;
 }
 
 /** How often this tab wants to hear, in seconds; 0: not at all. */
-export function intervalSeconds(preferences: Preferences): number {
-  return preferences.paused ? 0 : chosenInterval(preferences);
+export function intervalSeconds({ paused, interval }: Preferences): number {
+  return paused ? 0 : interval ?? useFarmInterval.getState().seconds;
 }

@@ -7,17 +7,18 @@ import { farm, useRow, useTicks } from '../../live/farm';
 import { GLYPHS, kindOf, stateWord, THROTTLED } from '../../live/kind';
 import { nameOf, textOf, type Table } from '../../live/table';
 import { useJobs } from '../../state/jobs';
+import { useMoment } from '../../state/past';
 import { usePlace } from '../../state/place';
 import { useSelection } from '../../state/selection';
 import { Bar } from '../../ui/Bar';
 import { Sparkline } from '../../ui/Sparkline';
-import { useNow } from '../../ui/useNow';
 
 const ON_CARD: Record<string, readonly string[]> = { stopped: ['start'], failed: ['start'], backoff: ['start', 'stop'], paused: ['resume', 'stop'] };
 
-/** The curve goes on also when the row stays as it is. */
+/** The curve goes on also when the row stays as it is. It is of the last minute, so there is none of the past. */
 function Trail({ row }: { row: number }) {
   useTicks();
+  if (farm.isPast()) return null;
   return <Sparkline values={farm.trail.cpuOf(row)} max={1000} />;
 }
 
@@ -50,7 +51,7 @@ function Meters({ table, row }: { table: Table; row: number }) {
 
 /** Why it doesn't run, and what comes next. */
 function Standing({ table, row }: { table: Table; row: number }) {
-  const now = useNow(250);
+  const now = useMoment(250);
   const { next_restart, since } = table.columns;
   const next = next_restart[row] - now;
   const reason = textOf(table, 'reason', row);
@@ -122,7 +123,7 @@ export const Card = memo(function Card({ id, isFocused, onClick, onKeyDown }: Ca
       onClick={(event) => onClick(id, event)}
       onKeyDown={(event) => onKeyDown(id, event)}
     >
-      <div role="gridcell">
+      <div role="gridcell" className="card-inside">
         <div className="card-title">
           <i className="glyph" aria-hidden="true">{GLYPHS[kind]}</i>
           <b title={node ? `${name} on node ${node}` : name}>{name}</b>

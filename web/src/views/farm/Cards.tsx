@@ -3,6 +3,7 @@ import { useCallback, useRef, useState, type KeyboardEvent, type MouseEvent } fr
 import { Card } from './Card';
 import { actByClick, actByKey, moved } from './keys';
 import { useBand, type Rectangle } from './useBand';
+import { useRoom } from './room';
 import { useShown } from './useArrangement';
 
 const PAGE_ROWS = 4;
@@ -43,6 +44,7 @@ export function Cards() {
     }).map((card) => Number(card.dataset.id));
   }, []);
   useBand(area, idsIn);
+  useRoom(area, shown.total, shown.groups.length);
 
   return (
     <div ref={area}>

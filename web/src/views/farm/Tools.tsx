@@ -111,8 +111,8 @@ export function Tools() {
       <Arranging />
       <Shown />
       {enforcement && (
-        <span className="dim push" title={`by what the limits are enforced; runtime: ${runtime}`}>
-          {ENFORCED[enforcement] ?? enforcement}
+        <span className="dim push" title="the runtime, and by what the limits are enforced">
+          {runtime} · {ENFORCED[enforcement] ?? enforcement}
         </span>
       )}
     </div>

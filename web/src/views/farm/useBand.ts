@@ -20,7 +20,8 @@ export function useBand(area: RefObject<HTMLElement | null>, idsIn: (band: Recta
     let from: { x: number; y: number; kept: ReadonlySet<number> } | null = null;
 
     const down = (event: PointerEvent): void => {
-      if (event.button !== 0 || event.pointerType === 'touch' || (event.target as Element).closest('button')) return;
+      // With Alt the tiles are moved.
+      if (event.button !== 0 || event.altKey || event.pointerType === 'touch' || (event.target as Element).closest('button')) return;
       from = { x: event.clientX, y: event.clientY, kept: event.ctrlKey || event.metaKey ? useSelection.getState().ids : new Set() };
     };
     const move = (event: PointerEvent): void => {

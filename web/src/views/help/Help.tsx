@@ -2,6 +2,7 @@
 import { GLYPHS, KINDS, type Kind } from '../../live/kind';
 import { go, usePlace } from '../../state/place';
 import { Dialog } from '../../ui/Dialog';
+import { Choices } from '../top/Choices';
 import './help.css';
 
 const KEYS: readonly [string, string][] = [
@@ -40,6 +41,7 @@ export function Help() {
   if (!isOpen) return null;
   return (
     <Dialog title="Keys, filters and signs" onClose={() => go({ panel: '' })}>
+      <Choices place="sheet" />
       <dl className="help">
         {KEYS.map(([key, what]) => (
           <div key={key}>

@@ -76,7 +76,7 @@ export function LoadForm({ onBegun }: { onBegun: (id: string) => void }) {
       <div className="fields">
         <label htmlFor="load-model">model</label>
         <select id="load-model" value={plan.model} onChange={(event) => setPlan({ ...plan, model: event.target.value as Plan['model'] })}>
-          <option value="closed">closed: the next request when the last is answered</option>
+          <option value="closed">closed: each waits for its answer</option>
           <option value="constant">open: at a constant rate, whatever is answered</option>
           <option value="poisson">open: at random instants, as users come</option>
           <option value="stages">open: in stages</option>

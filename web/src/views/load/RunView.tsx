@@ -7,6 +7,7 @@ import { cancel, type Point, type Run } from './api';
 import { Targets } from './Targets';
 import { useRun } from './useRun';
 
+const STEP_SECONDS = 1; // from one point to the next
 const LEAST_SECONDS = 10; // of the curves' time axis
 
 const Curves = memo(function Curves({ points, from }: { points: readonly Point[]; from: number }) {
@@ -14,10 +15,10 @@ const Curves = memo(function Curves({ points, from }: { points: readonly Point[]
   if (points.length < 2) return null;
   return (
     <div className="load-curves">
-      <Plot label="requests a second over time" unit="/s" at={at} leastSeconds={LEAST_SECONDS} marks={[]}
+      <Plot label="requests a second over time" unit="/s" at={at} step={STEP_SECONDS} leastSeconds={LEAST_SECONDS} marks={[]}
         curves={[{ label: 'answered', colour: 'info' }, { label: 'failed', colour: 'bad' }]}
         values={[points.map((point) => point.answered), points.map((point) => point.failed)]} />
-      <Plot label="latency over time" unit="ms" at={at} leastSeconds={LEAST_SECONDS} marks={[]}
+      <Plot label="latency over time" unit="ms" at={at} step={STEP_SECONDS} leastSeconds={LEAST_SECONDS} marks={[]}
         curves={[{ label: 'p50', colour: 'info' }, { label: 'p99', colour: 'paused' }]}
         values={[points.map((point) => point.p50_us / 1000), points.map((point) => point.p99_us / 1000)]} />
     </div>

@@ -4,6 +4,7 @@ import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { textUnit } from '../../ui/textUnit';
 import { useScheme } from '../../state/theme';
+import { withGaps } from './gaps';
 
 export interface Curve {
   label: string;
@@ -18,11 +19,15 @@ export interface PlotProps {
   at: readonly number[];
   curves: readonly Curve[];
   values: readonly (readonly (number | null)[])[];
+  /** Seconds from one point to the next. */
+  step: number;
   limit?: number | null;
   /** The time axis covers so many seconds, also before the first figure. */
   leastSeconds: number;
-  /** Seconds since 1970. */
+  /** Restarts, seconds since 1970. */
   marks: readonly number[];
+  /** When the limit ended it, likewise. */
+  kills?: readonly number[];
 }
 
 const HEIGHT = 104;
@@ -66,6 +71,27 @@ function drawMarks(plot: uPlot, marks: readonly number[]): void {
   ctx.restore();
 }
 
+/** A cross on the limit. */
+function drawKills(plot: uPlot, kills: readonly number[], limit: number): void {
+  const { ctx, bbox } = plot;
+  const arm = 4 * devicePixelRatio;
+  const y = plot.valToPos(limit, 'y', true);
+  ctx.save();
+  ctx.strokeStyle = token('bad');
+  ctx.lineWidth = 2 * devicePixelRatio;
+  ctx.beginPath();
+  for (const kill of kills) {
+    const x = plot.valToPos(kill, 'x', true);
+    if (x < bbox.left || x > bbox.left + bbox.width) continue;
+    ctx.moveTo(x - arm, y - arm);
+    ctx.lineTo(x + arm, y + arm);
+    ctx.moveTo(x + arm, y - arm);
+    ctx.lineTo(x - arm, y + arm);
+  }
+  ctx.stroke();
+  ctx.restore();
+}
+
 /** Those of the axis; one at the very end would be cut off. */
 function timesOf(plot: uPlot, ticks: number[]): string[] {
   const { min = 0, max = 0 } = plot.scales.x;
@@ -97,12 +123,18 @@ function optionsOf(curves: readonly Curve[], unit: string, width: number, onDraw
         value: (_plot: uPlot, value: number | null) => (value === null ? '–' : `${+value.toPrecision(3)} ${unit}`),
       })),
     ],
-    hooks: { draw: [onDraw] },
+    hooks: { draw: [onDraw], setCursor: [tellLast] },
   };
 }
 
 function alignedData(props: PlotProps): uPlot.AlignedData {
-  return [props.at, ...props.values] as unknown as uPlot.AlignedData;
+  const { at, values } = withGaps(props.at, props.values, props.step);
+  return [at, ...values];
+}
+
+/** Without the pointer on it the legend tells the last figures. */
+function tellLast(plot: uPlot): void {
+  if (plot.cursor.left == null || plot.cursor.left < 0) plot.setLegend({ idx: plot.data[0].length - 1 });
 }
 
 export function Plot(props: PlotProps) {
@@ -117,8 +149,10 @@ export function Plot(props: PlotProps) {
   useEffect(() => {
     const element = box.current!;
     const draw: Draw = (made) => {
-      if (now.current.limit != null) drawLimit(made, now.current.limit);
-      drawMarks(made, now.current.marks);
+      const { limit, marks, kills } = now.current;
+      if (limit != null) drawLimit(made, limit);
+      drawMarks(made, marks);
+      if (limit != null && kills) drawKills(made, kills, limit);
     };
     const options = optionsOf(now.current.curves, unit, element.clientWidth, draw);
     // The limit is part of the scale, so that one sees how far away it is.
@@ -139,8 +173,7 @@ export function Plot(props: PlotProps) {
     const made = plot.current;
     if (!made) return;
     made.setData(alignedData(props));
-    // Without the pointer on it the legend tells the last figures.
-    if (made.cursor.left == null || made.cursor.left < 0) made.setLegend({ idx: props.at.length - 1 });
+    tellLast(made);
   }, [props]);
 
   return <div ref={box} className="plot" role="img" aria-label={props.label} />;

@@ -82,7 +82,7 @@ export function ServerView({ id }: { id: number }) {
       <Tabs
         label="about this server"
         tabs={[
-          { name: 'plots', title: 'plots', render: () => <Plots points={points} limits={limits} resolution={resolution} onResolution={setResolution} /> },
+          { name: 'plots', title: 'plots', render: () => <Plots points={points} events={events} limits={limits} resolution={resolution} onResolution={setResolution} /> },
           { name: 'log', title: 'log', render: () => <LogView logs={logs} isPaused={isPaused} onPause={setPaused} /> },
           { name: 'events', title: `events ${events.length}`, render: () => <EventList events={events} /> },
           { name: 'settings', title: 'settings', render: () => server && <Settings server={server} /> },

@@ -1,8 +1,9 @@
 // Beside the farm: the server that is open, or what happened lately.
-import { lazy, Suspense } from 'react';
+import { lazy, Suspense, useMemo } from 'react';
 import { useEvents } from '../../live/events';
 import { usePlace } from '../../state/place';
 import { EventList } from './EventList';
+import { withoutStart } from './lately';
 import './server.css';
 
 /** Its plots are a third of the page's code; who looks at the farm only doesn't load them. */
@@ -10,12 +11,13 @@ const ServerView = lazy(() => import('./ServerView').then((module) => ({ default
 
 function Lately() {
   const events = useEvents();
+  const lately = useMemo(() => withoutStart(events), [events]);
   return (
     <>
       <div className="side-head">
         <h2>What happened</h2>
       </div>
-      <EventList events={events} isOfFarm />
+      <EventList events={lately} isOfFarm />
     </>
   );
 }

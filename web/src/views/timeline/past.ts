@@ -1,7 +1,8 @@
 // The farm as it was: figures from the history, states and health from the events. Pure.
 import type { Schemas } from '../../api/client';
+import { clock } from '../../format/format';
 import type { FarmEvent, FarmTotals } from '../../live/protocol';
-import { emptyColumns, type Table } from '../../live/table';
+import { emptyColumns, textOf, type Table } from '../../live/table';
 
 export type Points = Schemas['HistoryPoints'];
 
@@ -18,7 +19,7 @@ const HEALTH_AFTER: Record<string, string> = {
 };
 
 /** A point counts for so long, in intervals of the history. */
-const COUNTS_FOR = 2.5;
+export const COUNTS_FOR = 2.5;
 
 /** The last index whose value is at most this, or -1. */
 function lastAtMost(values: readonly number[], limit: number): number {
@@ -32,24 +33,50 @@ function lastAtMost(values: readonly number[], limit: number): number {
   return low;
 }
 
+/** What the events tell of a server; null: nothing. */
 interface Standing {
   state: FarmEvent | null;
-  health: string;
+  health: string | null;
+  /** Its health was told again later: that of now says nothing of then. */
+  isHealthLater: boolean;
 }
 
-/** By server what the events up to then (ms since 1970) tell of it. */
+const NOTHING: Standing = { state: null, health: null, isHealthLater: false };
+
+/** By server, at this moment (ms since 1970). */
 function standingsAt(events: readonly FarmEvent[], at: number): Map<number, Standing> {
   const standings = new Map<number, Standing>();
   for (const event of events) {
-    if (Date.parse(event.at) > at) break;
     if (event.server_id === null) continue;
-    const before = standings.get(event.server_id) ?? { state: null, health: 'unknown' };
-    standings.set(event.server_id, {
-      state: STATE_AFTER[event.reason] ? event : before.state,
-      health: HEALTH_AFTER[event.reason] ?? before.health,
-    });
+    const before = standings.get(event.server_id) ?? NOTHING;
+    const health = HEALTH_AFTER[event.reason];
+    if (Date.parse(event.at) > at) {
+      if (health) standings.set(event.server_id, { ...before, isHealthLater: true });
+    } else {
+      const state = STATE_AFTER[event.reason] ? event : before.state;
+      standings.set(event.server_id, { ...before, state, health: health ?? before.health });
+    }
   }
   return standings;
+}
+
+interface Stood {
+  status: string;
+  health: string;
+  reason: string;
+  /** Seconds since 1970; NaN: not known. */
+  since: number;
+}
+
+/** What no event tells is as it is now, where that has lasted since; else what was measured tells whether it ran. */
+function stoodAt(now: Table, row: number, at: number, { state, health, isHealthLater }: Standing, isMeasured: boolean): Stood {
+  const ofNow = isHealthLater ? 'unknown' : textOf(now, 'health', row);
+  const stood = (status: string, reason: string, since: number): Stood =>
+    ({ status, reason, since, health: status === 'running' ? health ?? ofNow : 'unknown' });
+  if (state) return stood(STATE_AFTER[state.reason], state.warning ? state.reason : '', Math.floor(Date.parse(state.at) / 1000));
+  const since = now.columns.since[row];
+  if (since * 1000 <= at) return stood(textOf(now, 'status', row), textOf(now, 'reason', row), since);
+  return stood(isMeasured ? 'running' : 'stopped', '', NaN);
 }
 
 function fillFigures(table: Table, row: number, points: Points, i: number): void {
@@ -91,8 +118,19 @@ function totalsOf(table: Table, statuses: readonly string[], healths: readonly s
   };
 }
 
+/** They were others before these: what is shown of then has the servers and limits of now. */
+const CHANGES_THE_FARM = new Set(['Scaled', 'Reloaded', 'LimitsChanged']);
+
+/** What is not as it was then; "" when all is. */
+export function cautionAt(now: Table, events: readonly FarmEvent[], at: number): string {
+  const began = Date.parse(now.farm.started_at);
+  if (began > at) return `farmd was started at ${clock(began)}: of before only events are kept`;
+  const changed = events.findLast((event) => CHANGES_THE_FARM.has(event.reason));
+  return changed && Date.parse(changed.at) > at ? 'which servers there are, and their limits, is as of now' : '';
+}
+
 /**
- * `at`: ms since 1970. `history`: by id, with so many seconds to a point; a server without any is told by events alone.
+ * `at`: ms since 1970. `history`: by id, what was measured before it, with so many seconds to a point.
  * Servers and limits are those that the farm has now.
  */
 export function tableAt(
@@ -107,24 +145,21 @@ export function tableAt(
     changed: new Float64Array(now.count).fill(at),
   };
   const standings = standingsAt(events, at);
-  const statuses: string[] = [];
-  const healths: string[] = [];
+  const all: Stood[] = [];
   columns.restarts.fill(0);
   columns.oom_kills.fill(0);
   for (let row = 0; row < now.count; row++) {
     const points = history.get(id[row]);
     const i = points ? lastAtMost(points.at, at / 1000) : -1;
     const isMeasured = points !== undefined && i >= 0 && at / 1000 - points.at[i] < COUNTS_FOR * intervalSeconds;
-    const { state, health } = standings.get(id[row]) ?? { state: null, health: 'unknown' };
-    const status = state ? STATE_AFTER[state.reason] : isMeasured || !points ? 'running' : 'stopped';
-    if (isMeasured && status === 'running') fillFigures(table, row, points, i);
-    columns.status[row] = indexOf(status);
-    columns.health[row] = indexOf(status === 'running' ? health : 'unknown');
-    columns.since[row] = state ? Math.floor(Date.parse(state.at) / 1000) : NaN;
-    columns.reason[row] = indexOf(state?.warning ? state.reason : '');
-    statuses.push(status);
-    healths.push(health);
+    const stood = stoodAt(now, row, at, standings.get(id[row]) ?? NOTHING, isMeasured);
+    if (isMeasured && stood.status === 'running') fillFigures(table, row, points, i);
+    columns.status[row] = indexOf(stood.status);
+    columns.health[row] = indexOf(stood.health);
+    columns.reason[row] = indexOf(stood.reason);
+    columns.since[row] = stood.since;
+    all.push(stood);
   }
-  table.farm = totalsOf(table, statuses, healths);
+  table.farm = totalsOf(table, all.map(({ status }) => status), all.map(({ health }) => health));
   return table;
 }

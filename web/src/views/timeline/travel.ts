@@ -1,58 +1,62 @@
-// Shows the farm at a moment of the last hour, and comes back from it. The history is asked for once for a journey.
+// Shows the farm at a moment of the last hour, and comes back from it. While one moment is asked for, others may be wanted:
+// the last of them is asked for next.
 import { api, ask } from '../../api/client';
-import { formatIds } from '../../filter/selector';
 import { events } from '../../live/events';
 import { farm } from '../../live/farm';
 import type { Table } from '../../live/table';
 import { usePast } from '../../state/past';
-import { tableAt, type Points } from './past';
+import { cautionAt, COUNTS_FOR, tableAt, type Points } from './past';
 
-const RESOLUTION = 10;
-const POINTS_AT_ONCE = 30_000; // that farmd answers with
-const POINTS_OF_SERVER = 360;
-const ASKS_MAX = 8; // more servers than these are shown by their states alone
+/** Within the last ten minutes, less some seconds, the history has every second, before that every tenth. */
+const BY_SECOND_MS = 590_000;
 
-interface Journey {
-  now: Table;
-  history: Map<number, Points>;
+/** The farm as it was when the journey began; null: there is none. */
+let present: Table | null = null;
+let isAsking = false;
+
+/** What was measured of each server just before this moment, ms since 1970. */
+async function historyAt(at: number, resolution: 1 | 10): Promise<Map<number, Points>> {
+  const until = Math.floor(at / 1000);
+  const query = { resolution, until, since: Math.floor(until - COUNTS_FOR * resolution) };
+  const { servers } = await ask(api.GET('/api/history', { params: { query } }));
+  return new Map(servers.map(({ server_id, points }) => [server_id, points]));
 }
 
-let journey: Promise<Journey> | null = null;
-
-async function begin(now: Table): Promise<Journey> {
-  const history = new Map<number, Points>();
-  const each = Math.floor(POINTS_AT_ONCE / POINTS_OF_SERVER);
-  const ids = [...now.columns.id];
-  if (ids.length > each * ASKS_MAX) {
-    usePast.setState({ caution: 'states only: figures of so many servers are not kept together' });
-    return { now, history };
-  }
-  usePast.setState({ caution: '' });
-  for (let from = 0; from < ids.length; from += each) {
-    const select = formatIds(ids.slice(from, from + each));
-    const { servers } = await ask(api.GET('/api/history', { params: { query: { select, resolution: RESOLUTION } } }));
-    for (const { server_id, points } of servers) history.set(server_id, points);
-  }
-  return { now, history };
-}
-
-/** `at`: ms since 1970. Of several calls the last one counts. */
-export async function travelTo(at: number): Promise<void> {
-  const now = farm.live();
-  if (!now) return;
-  usePast.setState({ at });
-  journey ??= begin(now);
+/** Where the figures cannot be had, states and the reason for that. */
+async function show(now: Table, at: number): Promise<void> {
+  const resolution = Date.now() - at < BY_SECOND_MS ? 1 : 10;
+  let history = new Map<number, Points>();
+  let caution = cautionAt(now, events.all(), at);
   try {
-    const { now: then, history } = await journey;
-    if (usePast.getState().at === at) farm.showPast(tableAt(then, at, events.all(), history, RESOLUTION));
+    history = await historyAt(at, resolution);
   } catch (problem) {
-    journey = null;
-    usePast.setState({ at: null, caution: (problem as Error).message });
+    caution = `states only: ${(problem as Error).message}`;
+  }
+  if (!caution && [...history.values()].every(({ at: points }) => points.length === 0)) caution = 'states only: no figures are kept of then';
+  if (present !== now) return;
+  usePast.setState({ caution });
+  farm.showPast(tableAt(now, at, events.all(), history, resolution));
+}
+
+/** `at`: ms since 1970. */
+export async function travelTo(at: number): Promise<void> {
+  present ??= farm.live();
+  usePast.setState({ at });
+  if (isAsking) return;
+  isAsking = true;
+  try {
+    let shown: number | null = null;
+    while (present && usePast.getState().at !== shown) {
+      shown = usePast.getState().at;
+      if (shown !== null) await show(present, shown);
+    }
+  } finally {
+    isAsking = false;
   }
 }
 
 export function comeBack(): void {
-  journey = null;
+  present = null;
   usePast.setState({ at: null, caution: '' });
   farm.showPast(null);
 }

@@ -4,9 +4,10 @@ import { farm } from '../../live/farm';
 import type { Kind } from '../../live/kind';
 import { useConnection, type ConnectionStore } from '../../state/connection';
 import { go } from '../../state/place';
-import { INTERVALS, intervalSeconds, useFarmInterval, usePreferences, type Theme } from '../../state/preferences';
+import { intervalSeconds, usePreferences, useRenewal } from '../../state/preferences';
 import { signOut, useSession } from '../../state/session';
 import { useNow } from '../../ui/useNow';
+import { Choices } from './Choices';
 
 /** Above so many intervals without a sign of life what is shown is called stale. */
 const STALE_INTERVALS = 3;
@@ -27,17 +28,10 @@ function standing(connection: ConnectionStore, interval: number, paused: boolean
   return connection.phase === 'polling' ? ['ok', `polled, ${age}`] : ['ok', `live, ${age}`];
 }
 
-/** Seconds between two renewals; 0: off. */
-function useInterval(): number {
-  const chosen = usePreferences((preferences) => preferences.interval);
-  const ofFarm = useFarmInterval((state) => state.seconds);
-  return chosen ?? ofFarm;
-}
-
 function Age() {
   const connection = useConnection();
   const paused = usePreferences((preferences) => preferences.paused);
-  const interval = useInterval();
+  const interval = useRenewal();
   const [kind, text] = standing(connection, interval, paused, useNow(250));
   return (
     <span className="live-age" data-kind={kind} data-standing={text.split(',')[0]}>
@@ -68,9 +62,8 @@ function SignOut() {
 }
 
 export function LiveStatus() {
-  const { paused, theme } = usePreferences();
-  const interval = useInterval();
-  const offered = INTERVALS.includes(interval) ? INTERVALS : [interval, ...INTERVALS];
+  const paused = usePreferences((preferences) => preferences.paused);
+  const interval = useRenewal();
   const isHeld = paused || interval === 0;
   return (
     <div className="live push">
@@ -83,26 +76,7 @@ export function LiveStatus() {
       <button type="button" aria-pressed={paused} onClick={() => usePreferences.setState({ paused: !paused })}>
         {paused ? 'resume' : 'pause'}
       </button>
-      <select
-        aria-label="renew every"
-        value={interval}
-        onChange={(event) => usePreferences.setState({ interval: Number(event.target.value) })}
-      >
-        {offered.map((seconds) => (
-          <option key={seconds} value={seconds}>
-            {seconds ? `${seconds} s` : 'off'}
-          </option>
-        ))}
-      </select>
-      <select
-        aria-label="theme"
-        value={theme}
-        onChange={(event) => usePreferences.setState({ theme: event.target.value as Theme })}
-      >
-        <option value="dark">dark</option>
-        <option value="light">light</option>
-        <option value="system">system</option>
-      </select>
+      <Choices place="head" />
       <button type="button" aria-label="help and keys" onClick={() => go({ panel: 'help' })}>
         ?
       </button>

@@ -1,5 +1,5 @@
 // What is going on, and is it all right: the farm's totals.
-import type { ReactNode } from 'react';
+import type { CSSProperties, ReactNode } from 'react';
 import { latency, megabytesOf, number, short } from '../../format/format';
 import { farm, useTable } from '../../live/farm';
 import type { Kind } from '../../live/kind';
@@ -67,18 +67,23 @@ function States({ totals, trouble }: { totals: FarmTotals; trouble: readonly Cou
   );
 }
 
+/** The last minute of a figure; there is none of the past. */
+function trailOf(of: 'cpu' | 'memory' | 'rate'): number[] | undefined {
+  return farm.isPast() ? undefined : farm.trail.totals(of);
+}
+
 function Usage({ totals }: { totals: FarmTotals }) {
   return (
     <>
-      <Kpi label="CPU" trail={farm.trail.totals('cpu')} max={totals.cpu_machine || undefined}>
+      <Kpi label="CPU" trail={trailOf('cpu')} max={totals.cpu_machine || undefined}>
         {totals.cpu_used < 100 ? totals.cpu_used.toFixed(1) : number(totals.cpu_used)} {totals.cpu_limit !== null && <small>of {number(totals.cpu_limit)}</small>}
       </Kpi>
-      <Kpi label="memory" trail={farm.trail.totals('memory')}>
+      <Kpi label="memory" trail={trailOf('memory')}>
         {megabytesOf(totals.memory_used_mb, totals.memory_limit_mb)}
       </Kpi>
       <Kpi
         label={totals.p99_ms === null ? 'requests' : `requests, p99 ${latency(totals.p99_ms * 1000)}`}
-        trail={farm.trail.totals('rate')}
+        trail={trailOf('rate')}
       >
         {short(totals.requests_per_second)}
         <small>/s</small>
@@ -97,7 +102,7 @@ export function TopBar() {
   const table = useTable();
   const trouble = table ? troubleOf(table.farm) : [];
   return (
-    <header className="top" data-crowded={trouble.length > TROUBLE_WITH_ROOM}>
+    <header className="top" data-crowded={trouble.length > TROUBLE_WITH_ROOM} style={{ '--troubles': trouble.length } as CSSProperties}>
       <h1 className="brand">
         farmd<small>{table?.farm.name ?? ''}</small>
       </h1>

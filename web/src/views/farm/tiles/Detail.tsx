@@ -44,7 +44,7 @@ export function Detail({ id, x, y, width }: { id: number; x: number; y: number; 
         <>
           <div className="meter">CPU<Bar value={cpu[row]} throttled={throttled[row]} /><em>{percent(cpu[row])}</em></div>
           <div className="meter">mem<Bar value={memory[row]} /><em>{percent(memory[row])}</em></div>
-          <Sparkline values={farm.trail.cpuOf(row)} max={1000} />
+          {!farm.isPast() && <Sparkline values={farm.trail.cpuOf(row)} max={1000} />}
           <div className="card-foot">
             {short(rate[row])}/s · p99 {latency(p99[row])}
             {throttled[row] > 0 && ` · throttled ${percent(throttled[row])}`}

@@ -20,6 +20,7 @@ export interface Layout {
   /** Of each tile of the order. */
   x: Float32Array;
   y: Float32Array;
+  /** `y`: of its middle. */
   headings: readonly { label: string; count: number; y: number }[];
   width: number;
   height: number;
@@ -27,15 +28,16 @@ export interface Layout {
 
 const PITCH_MIN = 4;
 const PITCH_MAX = 64;
-export const HEADING = 20;
+const HEADING = 20;
 
 function heightAt(groups: readonly TileGroup[], columns: number, pitch: number, heading: number): number {
   return groups.reduce((sum, group) => sum + heading + Math.ceil(group.ids.length / columns) * pitch, 0);
 }
 
-export function layOut(groups: readonly TileGroup[], width: number, height: number): Layout {
-  const heading = groups.length > 1 || groups[0]?.label ? HEADING : 0;
-  let pitch = PITCH_MAX;
+/** `unit`: how much larger than usual text is. */
+export function layOut(groups: readonly TileGroup[], width: number, height: number, unit = 1): Layout {
+  const heading = groups.length > 1 || groups[0]?.label ? HEADING * unit : 0;
+  let pitch = Math.floor(PITCH_MAX * unit);
   while (pitch > PITCH_MIN && heightAt(groups, Math.max(1, Math.floor(width / pitch)), pitch, heading) > height) pitch--;
   const columns = Math.max(1, Math.floor(width / pitch));
   const rows: TileRow[] = [];
@@ -43,7 +45,7 @@ export function layOut(groups: readonly TileGroup[], width: number, height: numb
   let y = 0;
   let first = 0;
   for (const group of groups) {
-    if (heading) headings.push({ label: group.label, count: group.ids.length, y });
+    if (heading) headings.push({ label: group.label, count: group.ids.length, y: y + heading / 2 });
     y += heading;
     for (let done = 0; done < group.ids.length; done += columns) {
       const count = Math.min(columns, group.ids.length - done);

@@ -4,7 +4,7 @@ import { GLYPHS, KINDS, kindOf, type Kind } from '../../../live/kind';
 import { nameOf, rowOf, type Table } from '../../../live/table';
 import type { ColourBy } from '../../../state/preferences';
 import { stepOf, type Palette } from './colours';
-import { HEADING, type Layout } from './layout';
+import type { Layout } from './layout';
 import type { View } from './view';
 
 export interface Scene {
@@ -19,10 +19,18 @@ export interface Scene {
   palette: Palette;
   width: number;
   height: number;
+  /** How much larger than usual text is. */
+  unit: number;
 }
 
-const GLYPH_PX = 8; // smaller tiles have no room for a sign
+/** px where text is of the usual size; smaller tiles have no room for a sign, for a name and figures, for all figures. */
+const GLYPH_PX = 8;
 const NAME_PX = 44;
+const ALL_PX = 56;
+
+function fontOf(px: number, unit = 1): string {
+  return `${px * unit}px system-ui, sans-serif`;
+}
 
 interface Drawn {
   key: unknown[];
@@ -36,13 +44,13 @@ export class Painter {
   constructor(private readonly context: CanvasRenderingContext2D) {}
 
   paint(scene: Scene): void {
-    const { table, layout, order, view, colourBy, palette, width, height } = scene;
-    const key = [table.columns.id, layout, order, view, colourBy, palette, width, height, devicePixelRatio];
+    const { table, layout, order, view, colourBy, palette, width, height, unit } = scene;
+    const key = [table.columns.id, layout, order, view, colourBy, palette, width, height, unit, devicePixelRatio];
     const looks = looksOf(scene);
     const size = layout.pitch * view.scale;
     const before = this.drawn;
     // With figures on the tiles every one may have changed.
-    const isWhole = !before || size >= NAME_PX || key.some((part, i) => part !== before.key[i]);
+    const isWhole = !before || size >= NAME_PX * scene.unit || key.some((part, i) => part !== before.key[i]);
     this.context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
     if (isWhole) {
       this.context.fillStyle = palette.background;
@@ -53,13 +61,13 @@ export class Painter {
     this.drawn = { key, looks };
   }
 
-  private headings({ layout, view, palette }: Scene): void {
+  private headings({ layout, view, palette, unit }: Scene): void {
     this.context.fillStyle = palette.text;
-    this.context.font = '12px system-ui, sans-serif';
+    this.context.font = fontOf(12, unit);
     this.context.textAlign = 'left';
     this.context.textBaseline = 'middle';
     for (const { label, count, y } of layout.headings)
-      this.context.fillText(`${label} · ${count}`, Math.max(2, view.x + 2), view.y + (y + HEADING / 2) * view.scale);
+      this.context.fillText(`${label} · ${count}`, Math.max(2, view.x + 2), view.y + y * view.scale);
   }
 
   /** The tiles in the window that look otherwise than before; `before` null: all of them. One colour after another. */
@@ -76,7 +84,7 @@ export class Painter {
       }
     }
     for (const [look, tiles] of byLook) this.fill(scene, look, tiles);
-    if (scene.layout.pitch * scene.view.scale >= NAME_PX) this.figures(scene, looks);
+    if (scene.layout.pitch * scene.view.scale >= NAME_PX * scene.unit) this.figures(scene, looks);
   }
 
   private fill(scene: Scene, look: number, tiles: readonly number[]): void {
@@ -86,21 +94,22 @@ export class Painter {
     context.fillStyle = (colourBy === 'state' ? palette.states : palette.steps)[look & 15];
     for (const i of tiles) context.fillRect(xOf(scene, i), yOf(scene, i), size, size);
     const kind = KINDS[(look >> 4) & 7];
-    if (size >= GLYPH_PX && (kind !== 'ok' || size >= NAME_PX)) this.glyphs(scene, kind, tiles);
+    if (size >= GLYPH_PX && (kind !== 'ok' || size >= NAME_PX * scene.unit)) this.glyphs(scene, kind, tiles);
     if (look & (SELECTED | FOCUSED)) this.frames(scene, look, tiles);
   }
 
   private glyphs(scene: Scene, kind: Kind, tiles: readonly number[]): void {
     const { context } = this;
     const size = tileSize(scene);
-    const isSmall = size < NAME_PX;
-    context.font = `${isSmall ? Math.floor(size * 0.8) : 11}px system-ui, sans-serif`;
+    const { unit } = scene;
+    const isSmall = size < NAME_PX * unit;
+    context.font = isSmall ? fontOf(Math.floor(size * 0.8)) : fontOf(11, unit);
     context.textAlign = 'center';
     context.textBaseline = 'middle';
     const isOnColour = isSmall && scene.colourBy === 'state' && kind !== 'off';
     context.fillStyle = isOnColour ? scene.palette.background : scene.palette.text;
     for (const i of tiles)
-      context.fillText(GLYPHS[kind], xOf(scene, i) + (isSmall ? size / 2 : 9), yOf(scene, i) + (isSmall ? size / 2 : 10));
+      context.fillText(GLYPHS[kind], xOf(scene, i) + (isSmall ? size / 2 : 9 * unit), yOf(scene, i) + (isSmall ? size / 2 : 10 * unit));
   }
 
   private frames(scene: Scene, look: number, tiles: readonly number[]): void {
@@ -114,7 +123,7 @@ export class Painter {
 
   private figures(scene: Scene, looks: Uint16Array): void {
     const { context } = this;
-    const { table, order, palette } = scene;
+    const { table, order, palette, unit } = scene;
     const size = tileSize(scene);
     context.textAlign = 'left';
     context.textBaseline = 'middle';
@@ -124,11 +133,11 @@ export class Painter {
       const y = yOf(scene, i);
       if (x + size < 0 || y + size < 0 || x > scene.width || y > scene.height) continue;
       const row = rowOf(table, order[i]);
-      context.font = '600 11px system-ui, sans-serif';
-      context.fillText(nameOf(table, row).replace(/^server-/, ''), x + 18, y + 10, size - 20);
-      context.font = '11px system-ui, sans-serif';
-      context.fillText(percent(table.columns.cpu[row]), x + 4, y + 25, size - 8);
-      if (size >= 56) context.fillText(`${short(table.columns.rate[row])}/s`, x + 4, y + 40, size - 8);
+      context.font = `600 ${fontOf(11, unit)}`;
+      context.fillText(nameOf(table, row).replace(/^server-/, ''), x + 18 * unit, y + 10 * unit, size - 20 * unit);
+      context.font = fontOf(11, unit);
+      context.fillText(percent(table.columns.cpu[row]), x + 4 * unit, y + 25 * unit, size - 8 * unit);
+      if (size >= ALL_PX * unit) context.fillText(`${short(table.columns.rate[row])}/s`, x + 4 * unit, y + 40 * unit, size - 8 * unit);
     }
   }
 }

@@ -4,6 +4,7 @@ import { farm } from '../../../live/farm';
 import { usePreferences } from '../../../state/preferences';
 import { useSelection } from '../../../state/selection';
 import { useScheme } from '../../../state/theme';
+import { textUnit } from '../../../ui/textUnit';
 import type { Shown } from '../useArrangement';
 import { readPalette, type Palette } from './colours';
 import { layOut, type Layout } from './layout';
@@ -23,22 +24,22 @@ export function useStage(shown: Shown, focused: number): Stage {
   const palette = useRef<Palette | null>(null);
   const painter = useRef<Painter | null>(null);
   const frame = useRef(0);
-  const [size, setSize] = useState({ width: 0, height: 0 });
+  const [size, setSize] = useState({ width: 0, height: 0, unit: 1 });
   const layout = useRef<Layout>(null!);
-  layout.current = useMemo(() => layOut(shown.groups, size.width, size.height), [shown, size]);
+  layout.current = useMemo(() => layOut(shown.groups, size.width, size.height, size.unit), [shown, size]);
   const now = useRef({ shown, focused, size });
   now.current = { shown, focused, size };
 
   const paint = useCallback(() => {
     frame.current = 0;
     const table = farm.table();
-    const { shown: showing, focused: focus, size: { width, height } } = now.current;
+    const { shown: showing, focused: focus, size: { width, height, unit } } = now.current;
     if (!table || !canvas.current || width === 0) return;
     painter.current ??= new Painter(canvas.current.getContext('2d', { alpha: false })!);
     palette.current ??= readPalette();
     painter.current.paint({
       table, layout: layout.current, order: showing.order, view: view.current, focused: focus, palette: palette.current,
-      colourBy: usePreferences.getState().colourBy, selected: useSelection.getState().ids, width, height,
+      colourBy: usePreferences.getState().colourBy, selected: useSelection.getState().ids, width, height, unit,
     });
   }, []);
 
@@ -54,7 +55,7 @@ export function useStage(shown: Shown, focused: number): Stage {
 
   useEffect(() => {
     const box = canvas.current!.parentElement!;
-    const measure = (): void => setSize({ width: box.clientWidth, height: box.clientHeight });
+    const measure = (): void => setSize({ width: box.clientWidth, height: box.clientHeight, unit: textUnit() });
     const observer = new ResizeObserver(measure);
     observer.observe(box);
     measure();

@@ -1,0 +1,3 @@
+import { lookAtAll } from '../lib/views.mjs';
+
+lookAtAll('phone', 'dark');
