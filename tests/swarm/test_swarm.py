@@ -15,7 +15,6 @@ from swarmfarm import Farm, services  # noqa: E402
 
 SERVERS = 6
 SHOWN_WITHIN_S = 10  # that a node is lost, with the heartbeat of this Swarm: 5 s of Swarm's own, and one listing
-LABEL = '{"label":["farmd.server"]}'
 
 pytestmark = pytest.mark.skipif(swarmbed.missing() is not None, reason=str(swarmbed.missing()))
 
