@@ -58,6 +58,7 @@ def test_what_a_person_disconnects_stays_so_and_is_shown(farm, engine):
     while time.monotonic() - began < 4:  # longer than failing probes would leave it alone
         farm.act(2, "restart")
     seen = farm.get("/api/health")["servers"]
+    # not "healthy": where they have no limits of their own, a busy machine makes them degraded
     assert "error" not in [s["status"] for s in seen if s["server_id"] != 1]
     after = farm.server(1)
     assert (after["status"], after["pid"], after["restarts"]) == ("paused", before["pid"], before["restarts"])
