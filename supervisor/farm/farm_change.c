@@ -368,7 +368,8 @@ static void carry_over(struct farm_change *change, struct server *server, const 
     bool new_limits = !server->limits_overridden && !limits_equal(&server->limits, &new_group->limits);
     server_adopt_settings(server, new_group);
     struct error err;
-    if (new_limits && server_set_limits(server, &new_group->limits, &err) < 0)
+    int code = new_limits ? server_set_limits(server, &new_group->limits, &err) : 0;
+    if (code < 0 && code != -EINPROGRESS)
         farm_change_failed(change, &err);
     if (!same)
         farm_change_plan(change, server, port);

@@ -1,5 +1,8 @@
 """Limits: those in force are those that are told, and they can be changed."""
 
+import os
+import signal
+
 from farmlib import wait_for
 from watching import reasons, wait_answer
 
@@ -34,3 +37,15 @@ def test_limits_change(bed, farm):
     assert {**after, 1: 0} == {**before, 1: 0}
     assert not {"Crashed", "Completed", "Killed", "ExitUnknown"} & set(reasons(farm, 1, since))
     wait_answer(farm, 1)
+
+
+def test_limits_of_settings_that_are_read_anew(bed, farm_of):
+    settings = "groups: [{{name: a, count: 1, cpu: {cpu}, memory: {memory}M, pids: 128}}]\n"
+    farm = farm_of(servers=1, config=settings.format(cpu=0.5, memory=256)).start()
+    farm.write_config(settings.format(cpu=0.25, memory=300))
+    os.kill(farm.process.pid, signal.SIGHUP)
+    wait_for(lambda: farm.events(reason="Reloaded") or farm.events(reason="ReloadFailed"), what="their being read")
+    assert not farm.events(reason="ReloadFailed")
+    wanted = {"cpu": 0.25, "memory_mb": 300, "pids": 128}
+    wait_for(lambda: farm.server(1)["status"] == "running" and told(farm.server(1)) == wanted and
+             bed.limits(farm, 1) == wanted, what="the new limits being in force")
