@@ -294,9 +294,12 @@ static void enter_backoff(struct server *server)
 /* By hand, or because the policy says that its end was the end. */
 static void enter_stopped(struct server *server, enum lifecycle_event event)
 {
+    const struct runtime_ops *ops = farm_runtime_ops(server->farm);
     bool by_policy =
         (event == EVENT_EXITED || event == EVENT_SPAWN_FAILED) && server->last_exit.reason != REASON_STOPPED;
     server->own->stopped_by_hand = !by_policy;
+    if (!server->process && ops->call_off)
+        ops->call_off(farm_runtime(server->farm), server->id);
     if (by_policy)
         server_set_error(server, server->own->ending);
     else

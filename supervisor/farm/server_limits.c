@@ -12,6 +12,7 @@
 
 static void take(struct server *server, const struct limits *limits)
 {
+    bool replaces = server->process && farm_runtime_ops(server->farm)->limits_replace;
     char memory[24];
 
     server->limits = *limits;
@@ -19,8 +20,8 @@ static void take(struct server *server, const struct limits *limits)
     if (server->process)
         sampler_limits_changed(server);
     units_format_size(memory, limits->memory);
-    events_add(farm_events(server->farm), REASON_LIMITS_CHANGED, server->id, "%s now has %.2f CPU and %s", server->name,
-               limits->cpu, memory);
+    events_add(farm_events(server->farm), REASON_LIMITS_CHANGED, server->id, "%s %s %.2f CPU and %s", server->name,
+               replaces ? "is replaced to have" : "now has", limits->cpu, memory);
     farm_server_changed(server->farm, server);
 }
 

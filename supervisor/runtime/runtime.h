@@ -213,10 +213,11 @@ struct runtime_options {
 };
 
 struct runtime_ops {
-    const char *kind;   /* "process", "docker", "swarm" */
-    bool tells_ready;   /* on_ready comes for farm-worker; else the farm has to ask it over HTTP */
-    bool begins_later;  /* `start` only asks for a start: there is no pid, and nothing to ask, before on_begun */
-    bool finds_servers; /* `adopt` needs no record of them: names are enough */
+    const char *kind;    /* "process", "docker", "swarm" */
+    bool tells_ready;    /* on_ready comes for farm-worker; else the farm has to ask it over HTTP */
+    bool begins_later;   /* `start` only asks for a start: there is no pid, and nothing to ask, before on_begun */
+    bool finds_servers;  /* `adopt` needs no record of them: names are enough */
+    bool limits_replace; /* set_limits: not what runs gets them, but what takes its place, at once */
     /* Why a server cannot be killed, or paused and resumed, on request here; NULL: it can. */
     const char *no_kill;
     const char *no_pause;
@@ -253,6 +254,8 @@ struct runtime_ops {
                  struct runtime_process **process, struct error *err);
     /* May be NULL: always. -ENOTCONN, with a sentence: nothing can be started, ended or changed now. */
     int (*available)(const struct runtime *runtime, struct error *err);
+    /* May be NULL. One that has ended is to stay down after all, whatever RUNTIME_RESTARTS_IT has promised. */
+    void (*call_off)(struct runtime *runtime, int id);
     /* May be NULL. The server has left the farm: nothing is kept for its next start. */
     void (*forget)(struct runtime *runtime, int id);
     /* Whether a process has ended whose on_exit is still to come: how it ended is known nowhere else. */

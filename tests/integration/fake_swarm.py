@@ -120,11 +120,15 @@ class SwarmHandler(EngineHandler):
             found = [s.describe() for s in self.engine.services.values() if self._has_labels(s.spec["Labels"], query)]
         self.answer(200, found)
 
-    def tasks(self, query, body):
+    def tasks(self, query, body, cut=False):
         states = json.loads(query.get("filters") or "{}").get("desired-state")
         with self.engine.lock:
+            if self.engine.empty_lists > 0:
+                self.engine.empty_lists -= 1
+                self.answer(200, [])
+                return
             found = [t.describe() for t in self.engine.tasks if self._has_labels(t.spec["ContainerSpec"]["Labels"], query)]
-        self.answer(200, [t for t in found if not states or t["DesiredState"] in states])
+        self.answer(200, [t for t in found if not states or t["DesiredState"] in states], cut)
 
     @staticmethod
     def _has_labels(labels, query):
@@ -136,24 +140,23 @@ class SwarmHandler(EngineHandler):
             found = self.engine.service(key).describe()
         self.answer(200, found)
 
-    def create_service(self, query, body):
+    def create_service(self, query, body, cut=False):
         spec = json.loads(body)
         with self.engine.lock:
             if any(s.name == spec["Name"] for s in self.engine.services.values()):
                 raise Problem(409, f"rpc error: code = AlreadyExists desc = name conflicts with an existing object: "
                                    f"service {spec['Name']} already exists")
-            made = Service(spec)
-            self.engine.services[made.id] = made
-        self.answer(201, {"ID": made.id})
+            made = self.engine.add_service(spec)
+        self.answer(201, {"ID": made.id}, cut)
 
-    def update_service(self, query, body, key):
+    def update_service(self, query, body, key, cut=False):
         with self.engine.lock:
             service = self.engine.service(key)
             if int(query["version"]) != service.index:
                 raise Problem(500, "rpc error: code = Unknown desc = update out of sequence")
             service.spec = json.loads(body)
             service.index += 1
-        self.answer(200, {"Warnings": None})
+        self.answer(200, {"Warnings": None}, cut)
 
     def remove_service(self, query, body, key):
         with self.engine.lock:
@@ -198,7 +201,9 @@ class SwarmEngine(Engine):
 
     def __init__(self, directory, version="1.41"):
         super().__init__(directory, version)
-        self.services, self.tasks = {}, []
+        self.services, self.tasks, self.empty_lists = {}, [], 0
+        self.at_work = threading.Event()  # cleared: what is asked for is written down, and nothing of it done yet
+        self.at_work.set()
         self._ended = threading.Event()
         self._orchestrator = threading.Thread(target=self._orchestrate, daemon=True)
         self._orchestrator.start()
@@ -218,15 +223,39 @@ class SwarmEngine(Engine):
         return False
 
     def service(self, key):
-        if key not in self.services:
+        """By its id or its name."""
+        found = self.services.get(key) or next((s for s in self.services.values() if s.name == key), None)
+        if not found:
             raise Problem(404, f"service {key} not found")
-        return self.services[key]
+        return found
 
     def task(self, key):
         found = [task for task in self.tasks if task.id == key]
         if not found:
             raise Problem(404, f"task {key} not found")
         return found[0]
+
+    def add_service(self, spec):
+        made = Service(spec)
+        self.services[made.id] = made
+        return made
+
+    def forget_tasks(self, times):
+        """Lists of tasks are empty so often."""
+        self.empty_lists = times
+
+    @property
+    def disturbed(self):
+        return self.empty_lists > 0 or any(fault[3] > 0 for fault in self.faults)
+
+    def fail_for_good(self, name):
+        """The task that waits for its turn fails before it runs, and was the last that its service's policy allows."""
+        with self.lock:
+            service = self.service(name)
+            task = next(t for t in self.tasks if t.service is service and t.desired == "ready")
+            task.error = "starting container failed: it was told to"
+            task.enter("failed")
+            task.desired, service.spent = "shutdown", task.spec
 
     def ask(self, method, path):
         """As a client of its socket."""
@@ -245,6 +274,8 @@ class SwarmEngine(Engine):
     def _orchestrate(self):
         while not self._ended.wait(TICK_S):
             with self.lock:
+                if not self.at_work.is_set():
+                    continue
                 for task in list(self.tasks):
                     task.desired = "shutdown" if task.service.leaving else task.desired
                     self._go_on(task)

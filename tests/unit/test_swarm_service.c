@@ -294,6 +294,39 @@ static void a_task_that_goes_on_is_not_over(void **state)
     assert_string_equal(waiting.error, "no suitable node");
 }
 
+#define LIMITED(limits)                                                                                                \
+    "{\"ID\":\"t1\",\"CreatedAt\":\"2026-11-30T14:22:05Z\",\"Spec\":{\"Resources\":{\"Limits\":{" limits "},"          \
+    "\"Reservations\":{\"NanoCPUs\":100000000,\"MemoryBytes\":1048576}}}}"
+
+static void a_task_has_limits_of_its_own(void **state)
+{
+    (void)state;
+    struct task_state found = task(LIMITED("\"NanoCPUs\":250000000,\"MemoryBytes\":2097152,\"Pids\":64"));
+
+    assert_true(found.limits.cpu == 0.25 && found.limits.cpu_reservation == 0.1);
+    assert_int_equal(found.limits.memory, 2 << 20);
+    assert_int_equal(found.limits.memory_reservation, 1 << 20);
+    assert_int_equal(found.limits.pids, 64);
+
+    found = task(LIMITED("\"MemoryBytes\":1e300,\"Pids\":-1")); /* no number of bytes, and no limit */
+    assert_true(found.limits.cpu == 0);
+    assert_int_equal(found.limits.memory, 0);
+    assert_int_equal(found.limits.pids, 0);
+}
+
+static void the_younger_of_two_tasks_is_known_by_the_time(void **state)
+{
+    (void)state;
+    const struct task_state none = {0};
+    struct task_state whole = {.id = "a", .created_at = "2026-11-30T14:22:05Z"};
+    struct task_state later = {.id = "b", .created_at = "2026-11-30T14:22:05.12Z"};
+    struct task_state latest = {.id = "c", .created_at = "2026-11-30T14:22:05.123Z"};
+
+    assert_true(task_is_newer(&later, &whole) && task_is_newer(&latest, &later));
+    assert_false(task_is_newer(&whole, &later) || task_is_newer(&later, &latest));
+    assert_true(task_is_newer(&whole, &none));
+}
+
 static void nodes_are_known_by_their_host_names(void **state)
 {
     (void)state;
@@ -325,6 +358,8 @@ int main(void)
         cmocka_unit_test(the_window_is_told_to_swarm_in_nanoseconds),
         cmocka_unit_test(an_end_is_told_in_the_words_of_every_runtime),
         cmocka_unit_test(a_task_that_goes_on_is_not_over),
+        cmocka_unit_test(a_task_has_limits_of_its_own),
+        cmocka_unit_test(the_younger_of_two_tasks_is_known_by_the_time),
         cmocka_unit_test(nodes_are_known_by_their_host_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,8 +3,6 @@
  */
 #include "supervisor/runtime/swarm/swarm.h"
 
-#include "core/log.h"
-
 #include <errno.h>
 
 /* SIGTERM, the grace period and SIGKILL are Swarm's then; it is the only signal that the farm sends. */
@@ -23,10 +21,11 @@ int swarm_signal(struct runtime_process *run, int signal, struct error *err)
 /* It is replaced: a health probe has failed, or it was not ready in time. One that is being stopped is killed by Swarm. */
 int swarm_kill(struct runtime_process *run, struct error *err)
 {
-    (void)err;
-    if (run->stopping || run->killed)
-        return 0;
+    bool is_under_way = run->stopping || run->killed;
+
     run->killed = true;
+    if (is_under_way)
+        return 0;
     if (run->task.id[0] == '\0') /* there is nothing to replace */
         return swarm_signal(run, 0, err);
     service_force(run->service->spec);
@@ -44,34 +43,32 @@ int swarm_resume(struct runtime_process *run, struct error *err)
     return error_set(err, ENOTSUP, "%s: %s", run->name, runtime_swarm_ops.no_pause);
 }
 
-/* Swarm changes the limits of no task: it starts another one with them. */
+/* Swarm changes the limits of no task: it starts another one with them. What it answers is whether it will. */
 int swarm_set_limits(struct runtime_process *run, const struct limits *limits, struct error *err)
 {
-    (void)err;
+    if (!run->limits_asked)
+        service_limits(run->service->spec, &run->limits_before);
+    run->limits_asked = true;
     service_set_limits(run->service->spec, limits);
     swarm_submit(run->service);
-    return 0;
+    return error_set(err, EINPROGRESS, "%s: Swarm is being asked", run->name);
 }
 
-/* On other nodes by Swarm's word, which has refused the task where it cannot be kept. */
+/* On other nodes by Swarm's word, which has refused the task where it cannot be kept: those of the task that runs, whatever
+ * the next one is to have. */
 bool swarm_limits_in_force(const struct runtime_process *run, struct runtime_limits_in_force *limits)
 {
     const struct runtime_limits_in_force *known = run->leaf ? leaf_limits(run->leaf) : NULL;
-    struct limits asked;
+    const struct limits *has = &run->task.limits;
 
     *limits = (struct runtime_limits_in_force){0};
-    if (known) {
+    if (known)
         *limits = *known;
-    } else if (run->state == RUN_RUNNING && !run->leaf) {
-        service_limits(run->service->spec, &asked);
-        *limits = (struct runtime_limits_in_force){.cpu = asked.cpu,
-                                                   .memory = asked.memory,
-                                                   .memory_reservation = asked.memory_reservation,
-                                                   .cpu_reservation = asked.cpu_reservation,
-                                                   .pids = asked.pids};
-    } else {
+    else if (run->state == RUN_RUNNING && !run->leaf)
+        *limits = (struct runtime_limits_in_force){has->cpu, has->memory, has->cpu_reservation, has->memory_reservation,
+                                                   has->pids};
+    else
         return false;
-    }
     return true;
 }
 

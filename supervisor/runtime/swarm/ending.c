@@ -21,15 +21,15 @@ void swarm_end_tell(struct runtime_process *run, const struct runtime_exit *exit
 {
     struct runtime *runtime = run->runtime;
 
-    run->told = true;
     LIST_REMOVE(run, link);
     swarm_run_let_go(run);
     run->service->run = NULL;
     run->service->rests = run->stopping || exit->follow_up == RUNTIME_LEAVES_IT;
+    if (exit->follow_up == RUNTIME_RESTARTS_IT)
+        run->service->promised = run->service->live;
     run->service = NULL; /* a server that leaves the farm with this takes it along */
     runtime->events.on_exit(run->owner, exit);
-    if (!run->asking)
-        swarm_run_free(run);
+    swarm_run_free(run);
 }
 
 static bool has_successor(const struct runtime_process *run)
@@ -101,7 +101,8 @@ static void on_service(struct runtime_process *run, const struct engine_answer *
     }
     if (answer->code < 0)
         return; /* the next listing asks again */
-    if (!run->service->submitting && service_parse(answer->json, &state, &err) == 0)
+    bool settled = !run->service->submitting && !run->service->unsure;
+    if (settled && service_parse(answer->json, &state, &err) == 0)
         compare(run, state.spec);
     conclude(run);
 }
@@ -131,10 +132,6 @@ void swarm_run_failed(struct runtime_process *run, const char *reason)
 {
     struct runtime_exit exit = {.kind = RUNTIME_EXIT_CODE, .exit_code = 127, .not_started = true};
 
-    if (run->state != RUN_WAITING) {
-        log_warning("%s: %s", run->name, reason);
-        return;
-    }
     snprintf(exit.detail, sizeof(exit.detail), "%s", reason);
     swarm_end_tell(run, &exit);
 }
@@ -172,6 +169,19 @@ static void task_vanished(struct runtime_process *run, const char *why)
     ended(run, &exit);
 }
 
+/* A listing was without it, which a manager that has just come up may give: it goes on. */
+static void take_back(struct runtime_process *run)
+{
+    run->alone = 0;
+    if (run->started_ns == 0) {
+        run->state = RUN_WAITING;
+        return;
+    }
+    run->state = RUN_RUNNING;
+    relay_close(steal(&run->relay)); /* which has given up its port */
+    swarm_run_open_way(run);
+}
+
 static void on_asked(struct runtime_process *run, const struct engine_answer *answer)
 {
     struct task_state now;
@@ -180,9 +190,16 @@ static void on_asked(struct runtime_process *run, const struct engine_answer *an
 
     if (answer->code < 0 && answer->status != 404)
         return; /* the next listing asks again */
-    if (!run->stopping && !has_successor(run) && run->alone++ < ALONE_LISTINGS)
-        return;
-    if (answer->status == 404 || task_parse(answer->json, &now, &err) < 0) {
+    bool is_there = answer->code == 0 && task_parse(answer->json, &now, &err) == 0;
+    if (!run->stopping && !has_successor(run)) {
+        if (is_there && task_is_wanted(&now) && !task_is_over(&now)) {
+            take_back(run);
+            return;
+        }
+        if (run->alone++ < ALONE_LISTINGS)
+            return;
+    }
+    if (!is_there) {
         task_vanished(run, "");
         return;
     }
@@ -229,7 +246,9 @@ void swarm_rest_listed(struct swarm_service *service)
 {
     struct runtime *runtime = service->runtime;
 
-    if (!service->rests || service->run || service->submitting || service->live.id[0] == '\0') {
+    bool settled = !service->submitting && !service->owed && !service->leaving;
+
+    if (!service->rests || !settled || service->run || service->live.id[0] == '\0') {
         service->seen = 0;
         return;
     }
@@ -238,4 +257,16 @@ void swarm_rest_listed(struct swarm_service *service)
     service->rests = false;
     service_set_replicas(service->spec, 1); /* which is what somebody has done there */
     runtime->events.on_wanted(runtime->farm, service->server, "was started through Docker");
+}
+
+void swarm_call_off(struct runtime *runtime, int server)
+{
+    struct swarm_service *service = swarm_service_of(runtime, server);
+
+    if (!service || service->run || service->promised.id[0] == '\0')
+        return;
+    service->promised = (struct task_state){0};
+    service->rests = true;
+    service_set_replicas(service->spec, 0);
+    swarm_submit(service);
 }

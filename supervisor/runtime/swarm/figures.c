@@ -15,24 +15,25 @@
 #define EVERY_NS ((int64_t)5 * NS_PER_SECOND)
 #define TIMEOUT_MS 2000
 #define MAX_BODY ((size_t)16 * 1024)
+#define MAX_CPU_PERCENT 1000.0
+#define MAX_MEMORY_MIB (LIMITS_MAX_MEMORY / (double)MIB)
 
-static double figure(const cJSON *json, const char *first, const char *second)
+/* A server says what it likes. */
+static double figure(const cJSON *json, const char *first, const char *second, double most)
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(json, first), second);
-    return cJSON_IsNumber(item) && item->valuedouble > 0 ? item->valuedouble : 0;
+    return cJSON_IsNumber(item) && item->valuedouble > 0 && item->valuedouble <= most ? item->valuedouble : 0;
 }
 
 static void take(struct runtime_process *run, const cJSON *json)
 {
     struct runtime_sample *sample = &run->last_sample;
     int64_t now_ns = clock_monotonic_ns();
-    struct limits limits;
+    double cores = figure(json, "cpu", "percent", MAX_CPU_PERCENT) / 100 * run->task.limits.cpu;
 
-    service_limits(run->service->spec, &limits);
-    double cores = figure(json, "cpu", "percent") / 100 * limits.cpu;
     if (run->figures_at_ns > 0)
         sample->cpu_ns += (uint64_t)(cores * (double)(now_ns - run->figures_at_ns));
-    sample->memory = (uint64_t)(figure(json, "memory", "used_mb") * (double)MIB);
+    sample->memory = (uint64_t)(figure(json, "memory", "used_mb", MAX_MEMORY_MIB) * (double)MIB);
     sample->have = RUNTIME_HAVE_CPU | RUNTIME_HAVE_MEMORY;
     run->figures_at_ns = now_ns;
 }

@@ -60,38 +60,28 @@ void swarm_run_free(struct runtime_process *run)
 
 /* --- calls --- */
 
-struct run_call {
-    struct runtime_process *run;
-    void (*done)(struct runtime_process *run, const struct engine_answer *answer);
-};
-
 static void on_answer(void *data, const struct engine_answer *answer)
 {
-    struct run_call *call = data;
-    struct runtime_process *run = call->run;
+    struct runtime_process *run = data;
 
     run->asking = false;
-    if (run->told)
-        swarm_run_free(run);
-    else
-        call->done(run, answer);
-    free(call);
+    run->asked(run, answer);
 }
 
 void swarm_ask(struct runtime_process *run, const char *path,
                void (*done)(struct runtime_process *run, const struct engine_answer *answer))
 {
-    struct run_call *call = xmalloc(sizeof(*call));
-    const struct engine_call what = {.method = "GET", .path = path, .done = on_answer, .data = call};
+    const struct engine_call what = {
+        .method = "GET", .path = path, .timeout_ms = SWARM_TIMEOUT_MS, .done = on_answer, .data = run};
 
-    *call = (struct run_call){run, done};
     run->asking = true;
+    run->asked = done;
     engine_send(run->runtime->engine, &what);
 }
 
 /* --- while it runs --- */
 
-static void open_way(struct runtime_process *run)
+void swarm_run_open_way(struct runtime_process *run)
 {
     const struct node_state *node = swarm_node(run->runtime, run->task.node);
     struct error err;
@@ -100,7 +90,7 @@ static void open_way(struct runtime_process *run)
         if (watched_leaf_open(run->task.pid, run->task.container, &run->leaf, &err) < 0)
             log_debug("%s has no statistics: %s", run->name, err.message);
         else
-            service_limits(run->service->spec, &run->leaf->asked);
+            run->leaf->asked = run->task.limits;
     } else if (node && relay_open(run->runtime->loop, node->address, run->port, &run->relay, &err) < 0) {
         log_warning("%s runs on %s and cannot be reached from here: %s", run->name, node->name, err.message);
     }
@@ -110,7 +100,7 @@ static void begin_running(struct runtime_process *run, int64_t log_since_ns)
 {
     run->state = RUN_RUNNING;
     run->started_ns = engine_time_ns(run->task.changed_at);
-    open_way(run);
+    swarm_run_open_way(run);
     run->log = swarm_log_open(run->runtime, run->task.id, run->log_path, log_since_ns);
 }
 
@@ -138,7 +128,7 @@ static void listed_while_waiting(struct runtime_process *run)
     if (run->task.id[0] == '\0') {
         if (live->id[0] != '\0' && strcmp(live->id, run->not_task) != 0)
             run->task = *live;
-        else if (run->stopping && !run->service->submitting)
+        else if (run->stopping && !run->service->submitting && !run->service->owed)
             swarm_end_unseen(run);
     } else if (strcmp(live->id, run->task.id) == 0) {
         run->task = *live;
@@ -165,6 +155,8 @@ void swarm_run_listed(struct runtime_process *run)
     case RUN_RUNNING:
         if (strcmp(live->id, run->task.id) != 0 || task_is_over(live))
             swarm_end(run);
+        else if (run->log)
+            swarm_log_keep(run->log);
         break;
     case RUN_ENDING:
     case RUN_ENDED:
@@ -193,14 +185,19 @@ static struct runtime_process *run_new(struct swarm_service *service, const char
     return run;
 }
 
-/* Swarm has made, or is about to make, a task just as it is wanted. */
-static bool goes_on(const struct swarm_service *service, const cJSON *wanted, const struct limits *limits)
+/* The task that a start takes up, which Swarm has made or is about to make just as it is wanted; NULL: there is none. The
+ * one that was promised is it even when it has failed meanwhile: its end is to be told, and whether another one follows is
+ * Swarm's to say. */
+static const struct task_state *goes_on(const struct swarm_service *service, const cJSON *wanted,
+                                        const struct limits *limits)
 {
+    const struct task_state *next = service->promised.id[0] != '\0' ? &service->promised : &service->live;
     struct limits has;
 
     service_limits(service->spec, &has);
-    return service->live.id[0] != '\0' && service_replicas(service->spec) == 1 && limits_equal(&has, limits) &&
-           service_noted_hash(service->spec) == service_noted_hash(wanted);
+    bool same = !service->unsure && service->id[0] != '\0' && service_replicas(service->spec) == 1 &&
+                limits_equal(&has, limits) && service_noted_hash(service->spec) == service_noted_hash(wanted);
+    return same && next->id[0] != '\0' ? next : NULL;
 }
 
 /* Takes the place of the old specification; its forced updates go on being counted, as a smaller number is no update. */
@@ -223,22 +220,26 @@ int swarm_start(struct runtime *runtime, const struct runtime_spec *spec, void *
     if (!swarm_watch_is_live(runtime->watch))
         return error_set(err, ENOTCONN, "the Docker Engine at %s does not answer", runtime->address.socket);
     cJSON *wanted = service_compose(spec, &policy, runtime->instance, spec->image ? spec->image : runtime->image.name);
-    bool attach = service && goes_on(service, wanted, &spec->limits);
-    if (!attach && (code = port_check(spec->port, err)) < 0) {
+    const struct task_state *next = service ? goes_on(service, wanted, &spec->limits) : NULL;
+    bool may_have_it = service && service->unsure; /* a task of its own, from a start of which nothing was heard */
+    if (!next && !may_have_it && (code = port_check(spec->port, err)) < 0) {
         cJSON_Delete(wanted);
         return code;
     }
     if (!service)
         service = swarm_service_new(runtime, spec->id, wanted);
-    else if (attach)
+    else if (next)
         cJSON_Delete(wanted);
     else
         renew(service, wanted);
     struct runtime_process *run = run_new(service, spec->name, spec->port, spec->log_path, owner);
-    if (!attach) {
+    if (next) {
+        run->task = *next;
+    } else {
         snprintf(run->not_task, sizeof(run->not_task), "%s", service->live.id);
         swarm_submit(service);
     }
+    service->promised = (struct task_state){0};
     swarm_watch_soon(runtime->watch);
     *process = run;
     return 0;

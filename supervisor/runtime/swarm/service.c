@@ -3,6 +3,8 @@
  */
 #include "supervisor/runtime/swarm/service.h"
 
+#include "core/clock.h"
+
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,6 +13,7 @@
 
 #define NANO 1e9
 #define NS_PER_MS_DOUBLE 1e6
+#define MAX_DELAY_NS 1e18
 #define FNV_BASIS UINT64_C(0xcbf29ce484222325)
 #define FNV_PRIME UINT64_C(0x100000001b3)
 
@@ -195,6 +198,13 @@ static double number(const cJSON *item)
     return cJSON_IsNumber(item) ? item->valuedouble : 0;
 }
 
+/* What is beyond an integer's range counts as not told. */
+static uint64_t whole(const cJSON *item, double most)
+{
+    double value = number(item);
+    return value > 0 && value <= most ? (uint64_t)value : 0;
+}
+
 void service_force(cJSON *spec)
 {
     cJSON *task = member(spec, "TaskTemplate");
@@ -211,27 +221,31 @@ void service_force_after(cJSON *spec, const cJSON *earlier)
 
 unsigned service_replicas(const cJSON *spec)
 {
-    double count = number(member(at(spec, "Mode", "Replicated"), "Replicas"));
-    return count > 0 ? (unsigned)count : 0;
+    return (unsigned)whole(member(at(spec, "Mode", "Replicated"), "Replicas"), UINT16_MAX);
 }
 
-void service_limits(const cJSON *spec, struct limits *limits)
+void service_task_limits(const cJSON *task, struct limits *limits)
 {
-    const cJSON *resources = at(spec, "TaskTemplate", "Resources");
+    const cJSON *resources = member(task, "Resources");
     const cJSON *most = member(resources, "Limits"), *least = member(resources, "Reservations");
 
     *limits = (struct limits){
         .cpu = number(member(most, "NanoCPUs")) / NANO,
-        .memory = (uint64_t)number(member(most, "MemoryBytes")),
+        .memory = whole(member(most, "MemoryBytes"), LIMITS_MAX_MEMORY),
         .cpu_reservation = number(member(least, "NanoCPUs")) / NANO,
-        .memory_reservation = (uint64_t)number(member(least, "MemoryBytes")),
-        .pids = (uint32_t)number(member(most, "Pids")),
+        .memory_reservation = whole(member(least, "MemoryBytes"), LIMITS_MAX_MEMORY),
+        .pids = (uint32_t)whole(member(most, "Pids"), UINT32_MAX),
     };
+}
+
+void service_limits(const cJSON *spec, struct limits *limits)
+{
+    service_task_limits(member(spec, "TaskTemplate"), limits);
 }
 
 int64_t service_delay_ms(const cJSON *spec)
 {
-    return (int64_t)(number(member(at(spec, "TaskTemplate", "RestartPolicy"), "Delay")) / NS_PER_MS_DOUBLE);
+    return (int64_t)whole(member(at(spec, "TaskTemplate", "RestartPolicy"), "Delay"), MAX_DELAY_NS) / NS_PER_MS;
 }
 
 static uint64_t label(const cJSON *spec, const char *key)

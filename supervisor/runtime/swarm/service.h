@@ -40,10 +40,11 @@ void service_force_after(struct cJSON *spec,
 /* Reading one. */
 unsigned service_replicas(const struct cJSON *spec);
 void service_limits(const struct cJSON *spec, struct limits *limits);
-int64_t service_delay_ms(const struct cJSON *spec);        /* between a task's end and the next one */
-uint64_t service_fingerprint(const struct cJSON *spec);    /* 0: none */
-uint64_t service_noted_hash(const struct cJSON *spec);     /* 0: none */
-uint16_t service_published_port(const struct cJSON *spec); /* 0: none */
+void service_task_limits(const struct cJSON *task, struct limits *limits); /* of the specification of one task */
+int64_t service_delay_ms(const struct cJSON *spec);                        /* between a task's end and the next one */
+uint64_t service_fingerprint(const struct cJSON *spec);                    /* 0: none */
+uint64_t service_noted_hash(const struct cJSON *spec);                     /* 0: none */
+uint16_t service_published_port(const struct cJSON *spec);                 /* 0: none */
 
 struct service_state {
     char id[SWARM_ID_MAX];
@@ -67,12 +68,14 @@ struct task_state {
     pid_t pid; /* on its node; 0 when it does not run */
     int exit_code;
     bool has_exit_code;
-    char created_at[40]; /* as Swarm writes it */
-    char changed_at[40]; /* when it entered its state */
+    struct limits limits; /* of its own: after a change of the service they are those of before */
+    char created_at[40];  /* as Swarm writes it */
+    char changed_at[40];  /* when it entered its state */
 };
 
 int task_parse(const struct cJSON *json, struct task_state *state, struct error *err);
-bool task_is_over(const struct task_state *state); /* nothing of it runs any more */
+bool task_is_newer(const struct task_state *state, const struct task_state *other); /* than none, too */
+bool task_is_over(const struct task_state *state);                                  /* nothing of it runs any more */
 bool task_is_wanted(const struct task_state *state);
 /* How it ended, in the words of runtime.h. */
 void task_exit(const struct task_state *state, struct runtime_exit *exit);

@@ -16,6 +16,8 @@
 
 #include <sys/queue.h>
 
+#define SWARM_TIMEOUT_MS 10000 /* of any one call: none takes a manager that is well a second */
+
 struct http_client;
 struct swarm_watch;
 struct task_log;
@@ -24,15 +26,19 @@ struct task_log;
 struct swarm_service {
     struct runtime *runtime;
     int server;
-    char id[SWARM_ID_MAX];       /* "" until it is created */
-    struct cJSON *spec;          /* as it is to be */
-    bool submitting;             /* a change is under way … */
-    bool changed;                /* … and another one is to follow */
-    bool leaving;                /* to be removed */
-    bool rests;                  /* nothing of it is to run before a start, here or by somebody there */
-    unsigned seen;               /* listings in a row in which it ran all the same */
-    unsigned tries;              /* of this change that came out of sequence */
+    char id[SWARM_ID_MAX];                    /* "" until it is created */
+    struct cJSON *spec;                       /* as it is to be */
+    bool submitting;                          /* a change is under way … */
+    bool changed;                             /* … and another one is to follow */
+    bool unsure;                              /* the last one failed: what Swarm has may be anything, or nothing */
+    bool owed;                                /* … and it is tried again with the next listing */
+    bool leaving;                             /* to be removed … */
+    void (*removed)(struct runtime *runtime); /* … and then this is told; may be NULL */
+    bool rests;                               /* nothing of it is to run before a start, here or by somebody there */
+    unsigned seen;                            /* listings in a row in which it ran all the same */
+    unsigned tries;                           /* of this change that came out of sequence */
     struct task_state live;      /* the newest task that Swarm wants to run, by the last listing; id "": none */
+    struct task_state promised;  /* the one that the farm was told will follow; id "": none was, or it is a run's */
     struct runtime_process *run; /* NULL: none */
     LIST_ENTRY(swarm_service) link;
 };
@@ -80,10 +86,13 @@ struct runtime_process {
     int64_t started_ns;          /* real time of its container's start; 0: not yet */
     unsigned stuck;              /* listings in a row in which it could not be placed */
     unsigned alone;              /* and in which its task was unwanted and no other one there */
-    bool asking, stopping, killed, told, adopted;
-    struct runtime_exit exit; /* in RUN_ENDED */
-    struct leaf *leaf;        /* NULL: its cgroup is not seen from here */
-    struct relay *relay;      /* NULL: the task is on this node, or not there yet */
+    bool asking, stopping, killed, adopted;
+    void (*asked)(struct runtime_process *run, const struct engine_answer *answer);
+    bool limits_asked;           /* of Swarm, which has not answered yet … */
+    struct limits limits_before; /* … and what they are when it refuses */
+    struct runtime_exit exit;    /* in RUN_ENDED */
+    struct leaf *leaf;           /* NULL: its cgroup is not seen from here */
+    struct relay *relay;         /* NULL: the task is on this node, or not there yet */
     struct task_log *log;
     struct runtime_sample last_sample;
     struct http_client *figures; /* of a task on another node */
@@ -100,7 +109,8 @@ struct swarm_service *swarm_service_of(struct runtime *runtime, int server);
 struct swarm_service *swarm_service_by_id(struct runtime *runtime, const char *id);
 struct swarm_service *swarm_service_new(struct runtime *runtime, int server, struct cJSON *spec);
 void swarm_service_free(struct swarm_service *service);
-void swarm_submit(struct swarm_service *service); /* makes it as its specification says */
+void swarm_submit(struct swarm_service *service);        /* makes it as its specification says */
+void swarm_submit_listed(struct swarm_service *service); /* tries again what has failed */
 void swarm_remove(struct swarm_service *service, void (*done)(struct runtime *runtime)); /* done may be NULL */
 void swarm_remove_all(struct runtime *runtime); /* here and now: after the loop */
 
@@ -114,8 +124,10 @@ void swarm_run_free(struct runtime_process *run);
 bool swarm_run_is_here(const struct runtime_process *run);
 /* The port is free afterwards, since the next task may come to this node; requests under way and the log go on. */
 void swarm_run_retire(struct runtime_process *run);
+/* The way to it and what is measured of it, from when it runs. */
+void swarm_run_open_way(struct runtime_process *run);
 void swarm_run_let_go(struct runtime_process *run); /* closes what is open for a task that is over */
-/* `done` is not called once its end was told. One at a time. */
+/* One at a time. */
 void swarm_ask(struct runtime_process *run, const char *path,
                void (*done)(struct runtime_process *run, const struct engine_answer *answer));
 const struct node_state *swarm_node(const struct runtime *runtime, const char *id); /* NULL: unknown */
@@ -126,6 +138,7 @@ void swarm_end_unseen(struct runtime_process *run); /* there never was a task */
 void swarm_end_tell(struct runtime_process *run, const struct runtime_exit *exit);
 void swarm_run_failed(struct runtime_process *run, const char *reason); /* the Engine refuses its service */
 void swarm_rest_listed(struct swarm_service *service);                  /* service->live is new */
+void swarm_call_off(struct runtime *runtime, int server);               /* the restart that was promised */
 
 /* control.c */
 int swarm_signal(struct runtime_process *run, int signal, struct error *err);
@@ -139,6 +152,7 @@ void swarm_pressure(const struct runtime_process *run, struct runtime_pressure f
 
 /* log.c: what a task writes goes into the server's log. */
 struct task_log *swarm_log_open(struct runtime *runtime, const char *task, const char *path, int64_t since_ns);
+void swarm_log_keep(struct task_log *log);      /* its task runs: a stream that broke is opened again; call it often */
 void swarm_log_linger(struct task_log *log);    /* what still comes is taken, for a moment; NULL is fine */
 void swarm_logs_close(struct runtime *runtime); /* all of them, at once */
 

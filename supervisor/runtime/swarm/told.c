@@ -3,6 +3,8 @@
  */
 #include "supervisor/runtime/swarm/service.h"
 
+#include "supervisor/runtime/docker/engine.h"
+
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <stdio.h>
@@ -63,15 +65,22 @@ int task_parse(const cJSON *json, struct task_state *state, struct error *err)
     copy_text(member(json, "NodeID"), found.node, sizeof(found.node));
     copy_text(member(json, "DesiredState"), found.desired, sizeof(found.desired));
     copy_text(member(json, "CreatedAt"), found.created_at, sizeof(found.created_at));
+    service_task_limits(member(json, "Spec"), &found.limits);
     copy_text(member(status, "State"), found.state, sizeof(found.state));
     copy_text(member(status, "Timestamp"), found.changed_at, sizeof(found.changed_at));
     copy_text(member(status, "Err"), found.error, sizeof(found.error));
     copy_text(member(container, "ContainerID"), found.container, sizeof(found.container));
-    found.pid = cJSON_IsNumber(pid) && pid->valuedouble > 0 ? (pid_t)pid->valuedouble : 0;
+    found.pid = cJSON_IsNumber(pid) && pid->valueint > 0 ? pid->valueint : 0;
     found.has_exit_code = cJSON_IsNumber(code) && found.container[0] != '\0';
-    found.exit_code = found.has_exit_code ? (int)code->valuedouble : 0;
+    found.exit_code = found.has_exit_code ? code->valueint : 0;
     *state = found;
     return 0;
+}
+
+/* Compared as times: as text one without a fraction of a second would come after those with one. */
+bool task_is_newer(const struct task_state *state, const struct task_state *other)
+{
+    return other->id[0] == '\0' || engine_time_ns(state->created_at) > engine_time_ns(other->created_at);
 }
 
 static bool is_one_of(const char *word, const char *const *words)

@@ -19,6 +19,9 @@
 #define SOON_MS 50
 #define SHARE 20 /* of the time at most one part in so many goes into reading listings */
 #define RETRY_MS 1000
+#define GIVE_UP_MS 5000 /* without an answer: then nobody waits any longer for what was to be killed */
+
+#define NO_LIST "it answers with no list"
 
 #define LIST_NODES "/nodes"
 #define LABEL_FILTER "%%22label%%22%%3A%%5B%%22" SERVICE_LABEL_INSTANCE "%%3D%s%%22%%5D"
@@ -35,6 +38,7 @@ struct swarm_watch {
     uv_timer_t timer;
     struct engine_stream *events;
     bool listing, again, live;
+    int64_t lost_ms;  /* monotonic: when it ceased to be live */
     int64_t least_ms; /* from one listing to the next */
 };
 
@@ -66,7 +70,7 @@ static void take_task(struct runtime *runtime, const cJSON *entry)
     if (task_parse(entry, &task, NULL) < 0 || !task_is_wanted(&task))
         return;
     service = swarm_service_by_id(runtime, task.service);
-    if (service && strcmp(task.created_at, service->live.created_at) > 0)
+    if (service && task_is_newer(&task, &service->live))
         service->live = task;
 }
 
@@ -101,10 +105,12 @@ static void take_services(struct runtime *runtime, const cJSON *list)
 static int list(struct runtime *runtime, const char *path, void (*take)(struct runtime *runtime, const cJSON *list),
                 struct error *err)
 {
-    const struct engine_call call = {.method = "GET", .path = path};
+    const struct engine_call call = {.method = "GET", .path = path, .timeout_ms = SWARM_TIMEOUT_MS};
     cJSON *json = NULL;
     int code = engine_ask(&runtime->address, &call, &json, err);
 
+    if (code == 0 && !cJSON_IsArray(json))
+        code = error_set(err, EPROTO, "%s", NO_LIST);
     if (code == 0)
         take(runtime, json);
     cJSON_Delete(json);
@@ -164,36 +170,74 @@ static void tell_services(struct runtime *runtime)
 
     for (service = LIST_FIRST(&runtime->services); service; service = next) {
         next = LIST_NEXT(service, link);
+        swarm_submit_listed(service);
         swarm_rest_listed(service);
+    }
+}
+
+/* Swarm will end them when it is told, which is tried on. */
+static void give_up(struct runtime *runtime)
+{
+    const struct runtime_exit exit = {.kind = RUNTIME_EXIT_UNKNOWN, .unavailable = true};
+    struct runtime_process *run, *next;
+
+    for (run = LIST_FIRST(&runtime->runs); run; run = next) {
+        next = LIST_NEXT(run, link);
+        if (run->stopping && run->killed && !run->asking)
+            swarm_end_tell(run, &exit);
     }
 }
 
 static void lost(struct swarm_watch *watch, const char *why)
 {
-    if (watch->live)
+    if (watch->live) {
+        watch->lost_ms = clock_monotonic_ms();
         log_warning("Swarm cannot be asked at %s (%s); its servers go on, farmd keeps trying",
                     watch->runtime->address.socket, why);
+    }
     watch->live = false;
     list_later(watch, RETRY_MS);
+    if (clock_monotonic_ms() - watch->lost_ms >= GIVE_UP_MS)
+        give_up(watch->runtime);
 }
 
 static void open_events(struct swarm_watch *watch);
+
+/* Half a list would end the servers of the other half: none is taken but a whole one. */
+static bool take_list(struct swarm_watch *watch, const struct engine_answer *answer,
+                      void (*take)(struct runtime *runtime, const cJSON *list))
+{
+    bool is_list = answer->code == 0 && cJSON_IsArray(answer->json);
+
+    if (is_list) {
+        take(watch->runtime, answer->json);
+        return true;
+    }
+    watch->listing = false;
+    lost(watch, answer->code < 0 ? answer->message : NO_LIST);
+    return false;
+}
+
+static void list_now(struct swarm_watch *watch, const char *path,
+                     void (*done)(void *data, const struct engine_answer *answer))
+{
+    const struct engine_call call = {
+        .method = "GET", .path = path, .timeout_ms = SWARM_TIMEOUT_MS, .done = done, .data = watch};
+    engine_send(watch->runtime->engine, &call);
+}
 
 static void on_tasks(void *data, const struct engine_answer *answer)
 {
     struct swarm_watch *watch = data;
     int64_t began_ns = clock_monotonic_ns();
 
-    watch->listing = false;
-    if (answer->code < 0) {
-        lost(watch, answer->message);
+    if (!take_list(watch, answer, take_tasks))
         return;
-    }
     bool was_away = !watch->live;
+    watch->listing = false;
     watch->live = true;
     if (!watch->events)
         open_events(watch);
-    take_tasks(watch->runtime, answer->json);
     tell_runs(watch->runtime);
     tell_services(watch->runtime);
     if (was_away) {
@@ -208,24 +252,17 @@ static void on_nodes(void *data, const struct engine_answer *answer)
 {
     struct swarm_watch *watch = data;
     cleanup_free char *path = xasprintf(LIST_TASKS, watch->runtime->instance);
-    const struct engine_call call = {.method = "GET", .path = path, .done = on_tasks, .data = watch};
 
-    if (answer->code < 0) {
-        watch->listing = false;
-        lost(watch, answer->message);
-        return;
-    }
-    take_nodes(watch->runtime, answer->json);
-    engine_send(watch->runtime->engine, &call);
+    if (take_list(watch, answer, take_nodes))
+        list_now(watch, path, on_tasks);
 }
 
 static void on_timer(uv_timer_t *timer)
 {
     struct swarm_watch *watch = timer->data;
-    const struct engine_call call = {.method = "GET", .path = LIST_NODES, .done = on_nodes, .data = watch};
 
     watch->listing = true;
-    engine_send(watch->runtime->engine, &call);
+    list_now(watch, LIST_NODES, on_nodes);
 }
 
 void swarm_watch_soon(struct swarm_watch *watch)
