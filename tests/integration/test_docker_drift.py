@@ -1,11 +1,14 @@
 """What is done to containers and their network through Docker itself; on the fake Engine, or a real one (make test-docker)."""
 
 import contextlib
+import os
 import pathlib
+import signal
 import time
 
 import pytest
 
+import adoptlib
 import dockerlib
 from dockerlib import DockerFarm, an_engine
 from farmlib import wait_for
@@ -144,6 +147,42 @@ def test_a_network_removed_while_farmd_was_away_is_made_anew(farm, engine):
     for i in (1, 2, 3):
         farm.act(i, "resume")
         assert farm.worker(i).status == 200
+
+
+# --- while farmd is away ---
+
+
+def end_main_process(engine, name):
+    """Not through Docker: as if it had crashed."""
+    os.kill(engine.describe(name)["State"]["Pid"], signal.SIGKILL)
+    wait_for(lambda: not engine.describe(name)["State"]["Running"], what=f"the end of {name}")
+
+
+def test_what_a_person_stops_while_farmd_is_away_stays_stopped(farm, engine):
+    adoptlib.kill(farm)
+    engine.command("kill", "-s", "URG", "server-1")
+    engine.command("stop", "server-1")
+    engine.command("kill", "server-2")
+    adoptlib.start(farm)
+    for i in (1, 2):
+        entry = farm.wait_status(i, "stopped")
+        assert "through Docker" in entry["error"]
+        assert entry["restarts"] == 0
+    assert farm.worker(3).status == 200
+    engine.command("start", "server-1")
+    farm.wait_status(1, "running")
+    farm.act(2, "start")
+    assert farm.worker(2).status == 200
+
+
+def test_what_ends_by_itself_while_farmd_is_away_is_told_as_it_was(farm, engine):
+    engine.command("kill", "-s", "URG", "server-1")
+    adoptlib.kill(farm)
+    end_main_process(engine, "server-1")
+    adoptlib.start(farm)
+    entry = farm.wait_status(1, "running")
+    assert entry["restarts"] == 1
+    assert (entry["last_exit"]["reason"], entry["last_exit"]["signal"]) == ("Crashed", 9)
 
 
 # --- farmd and what it knows of containers ---
