@@ -38,12 +38,6 @@ def farm(engine):
             assert farm.leftovers() == []
 
 
-def next_farmd_answers(farm):
-    with contextlib.suppress(OSError):
-        return len(farm.servers()) == 3
-    return False
-
-
 def disconnect(engine, name):
     engine.command("network", "disconnect", "server-network", name)
 
@@ -113,10 +107,8 @@ def test_the_next_farmd_leaves_it_disconnected(farm, engine):
     disconnect(engine, "server-1")
     farm.wait_status(1, "paused")
     pid = farm.server(2)["pid"]
-    farm.kill()
-    farm.start(wait=False)
-    wait_for(lambda: next_farmd_answers(farm) and farm.server(2)["status"] == "running",
-             what="adoption")
+    adoptlib.kill(farm)
+    adoptlib.start(farm)
     entry = farm.server(1)
     assert entry["status"] == "paused" and "disconnected" in entry["error"]
     assert farm.server(2)["pid"] == pid
@@ -139,10 +131,9 @@ def test_a_network_removed_while_farmd_was_away_is_made_anew(farm, engine):
     for i in (1, 2, 3):
         disconnect(engine, f"server-{i}")
         farm.wait_status(i, "paused")
-    farm.kill()
+    adoptlib.kill(farm)
     engine.command("network", "rm", "server-network")
-    farm.start(wait=False)
-    wait_for(lambda: next_farmd_answers(farm), what="the API")
+    adoptlib.start(farm)
     wait_for(lambda: "server-network" in engine.network_names(), what="the network")
     for i in (1, 2, 3):
         farm.act(i, "resume")
@@ -196,7 +187,7 @@ def forget(farm):
 def test_containers_are_found_by_their_labels_alone(farm, engine):
     """farmd may die before it has noted what it started, or its state be lost."""
     before = {i: engine.describe(f"server-{i}") for i in (1, 2, 3)}
-    farm.kill()
+    adoptlib.kill(farm)
     forget(farm)
     farm.start()
     for i, was in before.items():
@@ -206,7 +197,7 @@ def test_containers_are_found_by_their_labels_alone(farm, engine):
 
 
 def test_containers_of_servers_that_there_are_no_more_are_removed(farm, engine):
-    farm.kill()
+    adoptlib.kill(farm)
     forget(farm)
     farm.write_config(PROBED.replace("count: 3", "count: 1"))
     farm.servers_wanted = 1
