@@ -134,7 +134,7 @@ build: $(PROGRAMS) ## build farmd and farm-worker (the default)
 
 help: ## print this list
 	@echo 'Targets:'
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@printf '\nSettings, given as make NAME=value:\n'
 	@awk '/^# ---- settings/ { on = 1; next } on && /^#/ { sub(/^# /, ""); print; next } on { exit }' $(firstword $(MAKEFILE_LIST))
 

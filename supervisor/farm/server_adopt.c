@@ -142,12 +142,15 @@ static void restore_times(struct server *server, const struct state_server *was)
     server->ready = was->not_ready != 1;
 }
 
-/* Nobody saw its end. It is told like any other, and the restart policy decides. */
-static void tell_end(struct server *server, uint64_t oom_kills)
+/* farmd did not see its end. It is told like any other, and the restart policy decides. */
+static void tell_end(struct server *server, const struct runtime_adopted *gone)
 {
     server->lifecycle.state = SERVER_RUNNING;
-    server->own->exit = (struct runtime_exit){.kind = RUNTIME_EXIT_UNKNOWN, .oom_killed = oom_kills > 0};
-    sampler_run_adopted(server, sampler_earlier_oom_kills(server) + oom_kills);
+    if (gone->exit_known)
+        server->own->exit = gone->exit;
+    else
+        server->own->exit = (struct runtime_exit){.kind = RUNTIME_EXIT_UNKNOWN, .oom_killed = gone->oom_kills > 0};
+    sampler_run_adopted(server, sampler_earlier_oom_kills(server) + gone->oom_kills);
     server_event(server, EVENT_EXITED);
 }
 
@@ -173,7 +176,7 @@ int server_adopt(struct server *server, const struct state_server *was, struct e
         return code;
     restore_times(server, was);
     if (code < 0) {
-        tell_end(server, adopted.oom_kills);
+        tell_end(server, &adopted);
         return code;
     }
     server->limits = was->limits; /* those of its group may be others now */

@@ -1,6 +1,7 @@
 /*
- * What the files of a server share and nobody else reads: server.c (what is asked and what follows), server_run.c (one
- * run: environment, start, signals), server_ending.c (why a run ended and what the policy says).
+ * What the files of a server share and nobody else reads: server.c (what is asked and what follows), server_waiting.c (who
+ * is told of it), server_run.c (one run: environment, start, signals), server_ending.c (why a run ended and what the policy
+ * says).
  */
 #ifndef SUPERVISOR_FARM_SERVER_PRIVATE_H
 #define SUPERVISOR_FARM_SERVER_PRIVATE_H
@@ -112,6 +113,13 @@ int server_find(struct server *server, const struct state_server *was, struct er
 void server_start_again(struct server *server); /* what was restored without a process, as its restart policy would */
 void server_go_on(struct server *server);       /* it was adopted */
 void server_record(const struct server *server, struct state_server *out); /* for the next farmd */
+
+/* server_waiting.c; a request is freed when it has been told */
+void server_wait(struct server *server, struct server_request *request);
+void server_settle(struct server *server); /* tells all whose outcome is known */
+void server_finish(struct server *server, struct server_request *request, const struct error *err); /* NULL: done */
+void server_tell_of_kill(struct server *server); /* that it takes too long, if it does */
+void server_cancel(struct server *server);       /* all that is asked of it: it is no longer part of the farm */
 
 /* server_run.c */
 void server_spawn(struct server *server);

@@ -188,6 +188,8 @@ struct runtime_adopted {
     bool paused;            /* frozen */
     const char *paused_why; /* by whom, if not by farmd: for people; static, may be NULL */
     uint64_t oom_kills;     /* of one that is gone: those that were not known */
+    bool exit_known;        /* of one that is gone, where somebody saw its end: */
+    struct runtime_exit exit;
     /* From a runtime that finds its servers by itself: what it noted of them. */
     bool stopped;          /* none runs, because it was stopped by hand */
     bool starting;         /* it is not known to serve yet */

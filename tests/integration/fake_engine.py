@@ -34,6 +34,11 @@ def stamp(ns):
     return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S") + f".{rest:09d}Z"
 
 
+def nanoseconds(text):
+    seconds, _, rest = text.partition(".")
+    return int(seconds) * 10**9 + int(rest.ljust(9, "0") or 0)
+
+
 class Problem(Exception):
     def __init__(self, status, message):
         super().__init__(message)
@@ -289,6 +294,8 @@ class Engine:
         if verb == "stop":
             container.send(signal.SIGTERM)
             container.ending.wait(farmlib.DEADLINE)
+        elif words[:2] == ("kill", "-s"):
+            container.send(SIGNALS[words[2]])
         elif verb == "kill":
             container.send(signal.SIGKILL)
             container.ending.wait(farmlib.DEADLINE)
@@ -632,19 +639,25 @@ class EngineHandler(http.server.BaseHTTPRequestHandler):
         self.put(b"0\r\n\r\n")
 
     def follow_events(self, query, body):
-        seconds, _, rest = query.get("since", "0").partition(".")
-        since = int(seconds) * 10**9 + int(rest.ljust(9, "0") or 0)
+        since, until = (nanoseconds(query.get(word, "0")) for word in ("since", "until"))
         filters = json.loads(query["filters"])
         follower = queue.Queue()
         with self.engine.lock:
             for event in self.engine.events[-256:]:
                 if event["timeNano"] >= since:
                     follower.put(event)
-            self.engine.followers.append(follower)
+            if until:
+                follower.put(None)
+            else:
+                self.engine.followers.append(follower)
         self.begin_stream()
         while (event := follower.get()) is not None:
-            if event.get("Type", "container") in filters["type"] and event.get("Action", "die") in filters["event"]:
+            said = {"type": event.get("Type", "container"), "event": event.get("Action", "die"),
+                    "container": event.get("Actor", {}).get("ID")}
+            if all(said[key] in wanted for key, wanted in filters.items()):
                 self.chunk(json.dumps(event).encode() + b"\n")
+        if until:
+            self.put(b"0\r\n\r\n")
 
 
 ROUTES = [

@@ -188,7 +188,7 @@ def test_an_engine_that_fails_meanwhile_is_told_of(farm, engine, at_once, how):
     limits = at_once(farm.request, "PATCH", "/api/servers/2", {"memory_mb": 300})
     wait_for(lambda: gate.waiting == 2, what="the Engine being asked")
     if how == "hangs":
-        engine.misbehave("GET", "/_ping", "stall", times=1)
+        engine.misbehave("GET", "/_ping", "stall", times=3)
     else:
         engine.stop()
     for answer in (pause, limits):

@@ -1,11 +1,14 @@
 """What is done to containers and their network through Docker itself; on the fake Engine, or a real one (make test-docker)."""
 
 import contextlib
+import os
 import pathlib
+import signal
 import time
 
 import pytest
 
+import adoptlib
 import dockerlib
 from dockerlib import DockerFarm, an_engine
 from farmlib import wait_for
@@ -33,12 +36,6 @@ def farm(engine):
         if farm.process and farm.process.poll() is None:
             assert farm.stop() == 0, farm.errors()
             assert farm.leftovers() == []
-
-
-def next_farmd_answers(farm):
-    with contextlib.suppress(OSError):
-        return len(farm.servers()) == 3
-    return False
 
 
 def disconnect(engine, name):
@@ -110,10 +107,8 @@ def test_the_next_farmd_leaves_it_disconnected(farm, engine):
     disconnect(engine, "server-1")
     farm.wait_status(1, "paused")
     pid = farm.server(2)["pid"]
-    farm.kill()
-    farm.start(wait=False)
-    wait_for(lambda: next_farmd_answers(farm) and farm.server(2)["status"] == "running",
-             what="adoption")
+    adoptlib.kill(farm)
+    adoptlib.start(farm)
     entry = farm.server(1)
     assert entry["status"] == "paused" and "disconnected" in entry["error"]
     assert farm.server(2)["pid"] == pid
@@ -136,14 +131,49 @@ def test_a_network_removed_while_farmd_was_away_is_made_anew(farm, engine):
     for i in (1, 2, 3):
         disconnect(engine, f"server-{i}")
         farm.wait_status(i, "paused")
-    farm.kill()
+    adoptlib.kill(farm)
     engine.command("network", "rm", "server-network")
-    farm.start(wait=False)
-    wait_for(lambda: next_farmd_answers(farm), what="the API")
+    adoptlib.start(farm)
     wait_for(lambda: "server-network" in engine.network_names(), what="the network")
     for i in (1, 2, 3):
         farm.act(i, "resume")
         assert farm.worker(i).status == 200
+
+
+# --- while farmd is away ---
+
+
+def end_main_process(engine, name):
+    """Not through Docker: as if it had crashed."""
+    os.kill(engine.describe(name)["State"]["Pid"], signal.SIGKILL)
+    wait_for(lambda: not engine.describe(name)["State"]["Running"], what=f"the end of {name}")
+
+
+def test_what_a_person_stops_while_farmd_is_away_stays_stopped(farm, engine):
+    adoptlib.kill(farm)
+    engine.command("kill", "-s", "URG", "server-1")
+    engine.command("stop", "server-1")
+    engine.command("kill", "server-2")
+    adoptlib.start(farm)
+    for i in (1, 2):
+        entry = farm.wait_status(i, "stopped")
+        assert "through Docker" in entry["error"]
+        assert entry["restarts"] == 0
+    assert farm.worker(3).status == 200
+    engine.command("start", "server-1")
+    farm.wait_status(1, "running")
+    farm.act(2, "start")
+    assert farm.worker(2).status == 200
+
+
+def test_what_ends_by_itself_while_farmd_is_away_is_told_as_it_was(farm, engine):
+    engine.command("kill", "-s", "URG", "server-1")
+    adoptlib.kill(farm)
+    end_main_process(engine, "server-1")
+    adoptlib.start(farm)
+    entry = farm.wait_status(1, "running")
+    assert entry["restarts"] == 1
+    assert (entry["last_exit"]["reason"], entry["last_exit"]["signal"]) == ("Crashed", 9)
 
 
 # --- farmd and what it knows of containers ---
@@ -157,7 +187,7 @@ def forget(farm):
 def test_containers_are_found_by_their_labels_alone(farm, engine):
     """farmd may die before it has noted what it started, or its state be lost."""
     before = {i: engine.describe(f"server-{i}") for i in (1, 2, 3)}
-    farm.kill()
+    adoptlib.kill(farm)
     forget(farm)
     farm.start()
     for i, was in before.items():
@@ -167,7 +197,7 @@ def test_containers_are_found_by_their_labels_alone(farm, engine):
 
 
 def test_containers_of_servers_that_there_are_no_more_are_removed(farm, engine):
-    farm.kill()
+    adoptlib.kill(farm)
     forget(farm)
     farm.write_config(PROBED.replace("count: 3", "count: 1"))
     farm.servers_wanted = 1

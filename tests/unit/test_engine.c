@@ -227,6 +227,29 @@ static void tells_what_came_of_a_call(void **state)
     }
 }
 
+static void several_lines_are_an_array(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *answer;
+        int lines; /* -1: it is no array */
+    } rows[] = {
+        {ANSWER("200 OK", "0", ""), -1},
+        {ANSWER("200 OK", "9", "{\"a\":1} \n"), -1},
+        {ANSWER("200 OK", "17", "{\"a\":1}\n{\"b\":2}\r\n"), 2},
+        {ANSWER("200 OK", "21", "{\"a\":1}\n{\"b\":2}\n{\"cut"), 2},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        const struct engine_call call = {.method = "GET", .path = "/x", .timeout_ms = 5000};
+        cJSON *json = NULL;
+        struct error err;
+        fake.answer = rows[i].answer;
+        assert_int_equal(engine_ask(&address, &call, &json, &err), 0);
+        assert_int_equal(cJSON_IsArray(json) ? cJSON_GetArraySize(json) : -1, rows[i].lines);
+        cJSON_Delete(json);
+    }
+}
+
 /* --- many --- */
 
 static unsigned answered;
@@ -270,6 +293,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(asks_for_the_version_without_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_path_has_the_version, set_up, tear_down),
         cmocka_unit_test_setup_teardown(tells_what_came_of_a_call, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(several_lines_are_an_array, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_call_of_many_is_answered_once, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

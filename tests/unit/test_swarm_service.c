@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -44,7 +45,7 @@ static const cJSON *at(const cJSON *json, const char *path)
 {
     char copy[128], *rest = NULL;
 
-    strcpy(copy, path);
+    snprintf(copy, sizeof(copy), "%s", path);
     for (char *key = strtok_r(copy, ".", &rest); key; key = strtok_r(NULL, ".", &rest)) {
         json = cJSON_GetObjectItemCaseSensitive(json, key);
         if (!json)

@@ -4,7 +4,9 @@
 #include "supervisor/runtime/docker/docker.h"
 
 #include "core/clock.h"
+#include "core/memory.h"
 
+#include <cjson/cJSON.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,6 +40,37 @@ static struct kept_container *find_by_name(struct runtime *runtime, const char *
     return NULL;
 }
 
+/* A farmd that ends one notes so before, and that one is not asked about here. */
+static bool was_ended_by_hand(const struct runtime *runtime, const struct container_state *state)
+{
+    int64_t since_ns = engine_time_ns(state->started_at), now_us = clock_realtime_us();
+    cleanup_free char *path =
+        xasprintf("/events?since=%lld.%09lld&until=%lld.%06lld&filters=%%7B%%22event%%22%%3A%%5B%%22"
+                  "kill%%22%%5D%%2C%%22container%%22%%3A%%5B%%22%s%%22%%5D%%7D",
+                  (long long)(since_ns / NS_PER_SECOND), (long long)(since_ns % NS_PER_SECOND),
+                  (long long)(now_us / US_PER_SECOND), (long long)(now_us % US_PER_SECOND), state->id);
+    const struct engine_call call = {.method = "GET", .path = path};
+    const cJSON *event;
+    cJSON *events = NULL;
+    struct error err;
+
+    if (engine_ask(&runtime->address, &call, &events, &err) < 0)
+        return false; /* nobody can tell any more */
+    bool ended = docker_signal_ends(docker_event_signal(events));
+    cJSON_ArrayForEach(event, events) ended = ended || docker_signal_ends(docker_event_signal(event));
+    cJSON_Delete(events);
+    return ended;
+}
+
+/* How the run that the earlier farmd has noted ended since then. */
+static void note_end(struct runtime *runtime, struct kept_container *kept, struct runtime_adopted *adopted)
+{
+    adopted->exit_known = true;
+    container_exit(&kept->state, &adopted->exit);
+    kept->by_hand = !kept->state.oom_killed && was_ended_by_hand(runtime, &kept->state);
+    adopted->exit.by_hand = kept->by_hand;
+}
+
 int docker_adopt(struct runtime *runtime, const struct runtime_adoption *adoption, void *owner,
                  struct runtime_adopted *adopted, struct runtime_process **process, struct error *err)
 {
@@ -45,8 +78,11 @@ int docker_adopt(struct runtime *runtime, const struct runtime_adoption *adoptio
     struct kept_container *kept = find_by_name(runtime, leftover->name);
 
     *adopted = (struct runtime_adopted){0};
-    if (!kept || !kept->state.running || docker_start_time(&kept->state) != leftover->start_time) {
+    bool is_that_run = kept && docker_start_time(&kept->state) == leftover->start_time;
+    if (!is_that_run || !kept->state.running) {
         adopted->oom_kills = kept && kept->state.oom_killed;
+        if (is_that_run)
+            note_end(runtime, kept, adopted);
         return error_set(err, ESRCH, "%s (pid %d) is gone", leftover->name, (int)leftover->pid);
     }
     const struct container_state state = kept->state;

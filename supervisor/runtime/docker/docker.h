@@ -172,6 +172,7 @@ uint64_t docker_start_time(const struct container_state *state);
 /* drift.c: what others do to a container through Docker itself. */
 void docker_run_look(struct runtime_process *run); /* what has become of it, asked of the Engine */
 void docker_saw_signal(struct runtime_process *run, int signal, int64_t at_ns);
+bool docker_signal_ends(int signal);
 void docker_saw_start(struct runtime *runtime, const char *id);
 void docker_saw_removal(struct runtime *runtime, const char *id);
 /* Why it is as good as paused, or NULL when it is not. */
@@ -234,6 +235,7 @@ int compose_project_find(struct runtime *runtime, struct error *err);
 /* engine_feed.c: what happens to containers, told by the Engine. */
 struct engine_feed *engine_feed_new(struct runtime *runtime);
 void engine_feed_free(struct engine_feed *feed);
+int docker_event_signal(const struct cJSON *event);                       /* that somebody has sent; 0: none */
 bool engine_feed_is_live(const struct engine_feed *feed);                 /* the Engine answers */
 int64_t engine_feed_away_ms(const struct engine_feed *feed);              /* for how long it has not; 0: it does */
 void engine_feed_ping(struct engine_feed *feed);                          /* asks whether it answers */

@@ -98,13 +98,17 @@ void docker_run_look(struct runtime_process *run)
     docker_call_container(run, "GET", "/json", NULL, on_seen);
 }
 
+bool docker_signal_ends(int signal)
+{
+    return signal == SIGTERM || signal == SIGKILL || signal == SIGINT || signal == SIGQUIT;
+}
+
 /* One that farmd has sent as well is taken for its own: the server is ending by its will anyhow. One of the time in which the
  * Engine was away is the Engine's: when it comes up after a crash it ends what it finds, and tells of it like of a person's. */
 void docker_saw_signal(struct runtime_process *run, int signal, int64_t at_ns)
 {
-    bool ends = signal == SIGTERM || signal == SIGKILL || signal == SIGINT || signal == SIGQUIT;
-
-    if (run->state != RUN_RUNNING || !ends || run->sent != 0 || !engine_feed_was_live(run->runtime->feed, at_ns))
+    if (run->state != RUN_RUNNING || !docker_signal_ends(signal) || run->sent != 0 ||
+        !engine_feed_was_live(run->runtime->feed, at_ns))
         return;
     run->by_hand = true;
     run->feed_breaks = engine_feed_breaks(run->runtime->feed);

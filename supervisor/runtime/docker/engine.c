@@ -9,6 +9,7 @@
 #include "http/client.h"
 
 #include <cjson/cJSON.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,13 +111,32 @@ static void describe(const struct engine_address *address, const struct http_cli
                  http_outcome_text(response->outcome));
 }
 
+/* One value; of several, which come a line each, an array. */
+static cJSON *parse(const char *text, size_t length)
+{
+    const char *end = text + length;
+    cJSON *all = NULL, *value;
+
+    while ((value = cJSON_ParseWithLengthOpts(text, (size_t)(end - text), &text, false))) {
+        while (text < end && isspace((unsigned char)*text))
+            text++;
+        if (!all && text == end)
+            return value;
+        if (!all)
+            all = cJSON_CreateArray();
+        cJSON_AddItemToArray(all, value);
+        if (text == end)
+            break;
+    }
+    return all;
+}
+
 /* Fills `answer`; its message is in `text`, its JSON the caller's to delete. */
 static cJSON *take_answer(const struct engine_address *address, const struct http_client_response *response,
                           struct engine_answer *answer, char *text, size_t size)
 {
-    cJSON *json = response->outcome == HTTP_OK && response->body_length > 0
-                      ? cJSON_ParseWithLength(response->body, response->body_length)
-                      : NULL;
+    cJSON *json =
+        response->outcome == HTTP_OK && response->body_length > 0 ? parse(response->body, response->body_length) : NULL;
     *answer = (struct engine_answer){
         .status = response->outcome == HTTP_OK ? response->status : 0,
         .json = json,

@@ -40,11 +40,12 @@ int64_t engine_time_ns(const char *text);
 
 /* What came of a call. */
 struct engine_answer {
-    int status;               /* HTTP's; 0: there was no answer */
-    const struct cJSON *json; /* the body; NULL when there is none. Valid during the callback */
-    int code;                 /* 0 for 2xx and 304 ("it is so already"), else a negative errno */
-    const char *version;      /* the newest of its API that it speaks, "" where it didn't say */
-    const char *message;      /* when code is negative: a sentence, with the Engine's own words where it said some */
+    int status; /* HTTP's; 0: there was no answer */
+    const struct cJSON
+        *json;           /* the body, an array of its lines if it has several; NULL: none. Valid during the callback */
+    int code;            /* 0 for 2xx and 304 ("it is so already"), else a negative errno */
+    const char *version; /* the newest of its API that it speaks, "" where it didn't say */
+    const char *message; /* when code is negative: a sentence, with the Engine's own words where it said some */
 };
 
 struct engine_call {

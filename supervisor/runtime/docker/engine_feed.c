@@ -54,7 +54,7 @@ static enum action action_of(const char *text)
     return ACTION_OTHER;
 }
 
-static int signal_of(const cJSON *event)
+int docker_event_signal(const cJSON *event)
 {
     const cJSON *attributes =
         cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(event, "Actor"), "Attributes");
@@ -75,7 +75,7 @@ static void take_action(struct runtime *runtime, const cJSON *event, const char 
     else if (run && (action == ACTION_DIE || action == ACTION_DESTROY))
         docker_run_died(run, at_ns);
     else if (run && action == ACTION_KILL)
-        docker_saw_signal(run, signal_of(event), at_ns);
+        docker_saw_signal(run, docker_event_signal(event), at_ns);
     else if (run && action == ACTION_OOM)
         run->oom_ms = clock_monotonic_ms();
     else if (run && action == ACTION_CHANGE)

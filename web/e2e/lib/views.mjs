@@ -149,7 +149,7 @@ const TROUBLES = {
 };
 
 /** Takes the picture; fails when the page is wider than its window. */
-export async function takePicture(page, name) {
+async function takePicture(page, name) {
   mkdirSync(PICTURES, { recursive: true });
   await page.screenshot({ path: `${PICTURES}${name}.png` });
   const wide = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
