@@ -1,4 +1,5 @@
-// A farm of any size as the stream tells it: generated from a seed, so that each run sees the same.
+// A farm of any size as the stream tells it: generated from a seed, so that each run sees the same. farm.test.mjs holds its
+// members to those of a real farmd.
 
 function random(seed) {
   let state = seed;
@@ -32,7 +33,7 @@ function rowOf(id, count, next) {
     p50: runs ? 210 : null, p99: runs ? 900 + Math.floor(next() * 2000) : null,
     restarts: sick === 'backoff' ? 4 : 0, oom_kills: sick === 'backoff' ? 4 : 0,
     since: Math.floor(Date.now() / 1000) - 200, next_restart: sick === 'backoff' ? Date.now() + 8000 : null,
-    cpu_limit: 500, memory_limit: 262144,
+    cpu_limit: 500, memory_limit: 262144, node: at(''),
   };
 }
 
@@ -46,7 +47,7 @@ export function generatedFarm(count, seed = 7) {
   });
   return {
     snapshot: (sequence) => ({
-      epoch: 'generated', sequence, timestamp: new Date().toISOString(), farm: totals(count, count * 450), strings: STRINGS,
+      epoch: 'generated', sequence, last_event_id: 0, timestamp: new Date().toISOString(), farm: totals(count, count * 450), strings: STRINGS,
       columns: Object.fromEntries(Object.keys(rows[0]).map((name) => [name, rows.map((row) => row[name])])),
     }),
     tick: (sequence) => ({

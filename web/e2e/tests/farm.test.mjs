@@ -4,6 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import { launch, openPage } from '../lib/browser.mjs';
 import { endAll } from '../lib/end.mjs';
 import { startFarmd } from '../lib/farmd.mjs';
+import { generatedFarm } from '../lib/generated.mjs';
 import { until } from '../lib/until.mjs';
 
 const HOSTILE = '<img src=x onerror=alert(1)>';
@@ -26,6 +27,18 @@ describe('the farm of 50', () => {
     await page().locator('.card').nth(49).waitFor();
   });
   after(() => endAll(opened, browser, farmd));
+
+  test('a generated farm speaks as this one does', async () => {
+    const response = await fetch(`${farmd.url}/api/stream`);
+    let text = '';
+    for await (const piece of response.body.pipeThrough(new TextDecoderStream())) if (/^data: .*\n/m.test(text += piece)) break;
+    const told = JSON.parse(/^data: (.*)$/m.exec(text)[1]);
+    const made = generatedFarm(50).snapshot(1);
+    const names = (object) => Object.keys(object).sort();
+    assert.deepEqual(names(made), names(told));
+    assert.deepEqual(names(made.farm), names(told.farm));
+    assert.deepEqual(names(made.columns), names(told.columns));
+  });
 
   test('fits 1440 × 900 without scrolling', async () => {
     const farm = await page().locator('.farm').evaluate((element) => [element.scrollHeight, element.clientHeight]);
