@@ -277,7 +277,6 @@ static int spawn_into_leaf(struct runtime *runtime, const struct runtime_spec *s
         .executable_fd = parts->executable_fd,
         .filter = spec->argv == NULL ? runtime->filter : NULL,
         .entry = &entry,
-        .shares_memory = spec->argv == NULL,
     };
     int rc = identities_find(&runtime->identities, spec->user, &request.identity, err);
     if (rc != 0) {
@@ -289,6 +288,8 @@ static int spawn_into_leaf(struct runtime *runtime, const struct runtime_spec *s
         return rc;
     }
     process->oom_seen = process->leaf.is_new ? 0 : leaf_oom_kills(&process->leaf);
+    /* An OOM kill of the child would be farmd's as well until then; there is none in a cgroup with nothing in it. */
+    request.shares_memory = spec->argv == NULL && process->leaf.is_new;
     struct spawn_result result;
     rc = runtime->slice->ops->entry(&process->leaf, &entry, err);
     if (rc == 0) {
