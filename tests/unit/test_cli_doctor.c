@@ -58,6 +58,7 @@ static void asks_the_swarm_where_services_are_wanted(void **state)
     struct outcome outcome = cli_capture("doctor --runtime swarm");
     assert_int_equal(outcome.code, CLI_DONE);
     assert_non_null(strstr(outcome.out, "  ok  swarm        of two nodes\n"));
+    cli_capture_done(&outcome);
 }
 
 static void asks_the_engine_where_containers_are_wanted(void **state)
@@ -66,6 +67,7 @@ static void asks_the_engine_where_containers_are_wanted(void **state)
     struct outcome outcome = cli_capture("doctor --runtime docker");
     assert_int_equal(outcome.code, CLI_DONE);
     assert_non_null(strstr(outcome.out, "  ok  engine       it answers\n"));
+    cli_capture_done(&outcome);
 }
 
 static void tells_findings_and_fixes(void **state)
@@ -126,9 +128,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, settings_fixture_clear)
     const struct CMUnitTest tests[] = {
-        TEST(tells_findings_and_fixes), TEST(is_content_when_all_is_well),
-        TEST(asks_about_this_farm),     TEST(asks_the_swarm_where_services_are_wanted),
-        TEST(asks_about_this_farm),     TEST(asks_the_engine_where_containers_are_wanted),
+        TEST(tells_findings_and_fixes),
+        TEST(is_content_when_all_is_well),
+        TEST(asks_about_this_farm),
+        TEST(asks_the_swarm_where_services_are_wanted),
+        TEST(asks_the_engine_where_containers_are_wanted),
         TEST(needs_settings_in_order),
     };
     return cmocka_run_group_tests(tests, settings_fixture_enter, settings_fixture_leave);
